@@ -1,0 +1,45 @@
+# One interface target carries what every target of ours is compiled with.
+add_library(viaduct_compile INTERFACE)
+target_include_directories(viaduct_compile INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(viaduct_compile INTERFACE -Wall -Wextra -Wconversion -Wshadow -Werror)
+# One compiled Asio would need a separate translation unit; header-only with a precompiled header
+# measured faster to build here. No deprecated API, no implicit std::aligned allocation surprises.
+target_compile_definitions(viaduct_compile INTERFACE BOOST_ASIO_NO_DEPRECATED)
+
+# GCC 12 warns about initialised memory inside its own coroutine frames and std::string.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(viaduct_compile INTERFACE -Wno-maybe-uninitialized -Wno-restrict
+                                                   -Wno-dangling-pointer)
+endif()
+
+# A static library of the project: its sources, and the libraries it stands on.
+function(viaduct_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC viaduct_compile ${arg_LINK})
+endfunction()
+
+# A GoogleTest binary; `LABELS root` runs it only with root and in network namespaces of its own.
+function(viaduct_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE viaduct_compile ${arg_LINK} GTest::gmock GTest::gtest_main)
+  if(NOT arg_LABELS)
+    set(arg_LABELS unit)
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${arg_LABELS}" TIMEOUT
+                       ${arg_TIMEOUT})
+endfunction()
+
+# A libFuzzer target, built by the preset `fuzz`; without it the file is compiled into nothing.
+function(viaduct_fuzz name)
+  if(VIADUCT_FUZZ)
+    cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+    add_executable(${name} ${arg_SOURCES})
+    target_link_libraries(${name} PRIVATE viaduct_compile ${arg_LINK})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  endif()
+endfunction()

@@ -1,0 +1,59 @@
+// The desired forwarding of this node, kept up to date from the stream of records.
+//
+// Pure: no socket, clock or log. Owns the records that forwarding depends on and the ServicePorts
+// computed from them. A change costs what it touches: one service's slices, never all services
+// (only a change of the node's own name-independent topology, its zone, goes through all).
+#pragma once
+
+#include "proxy/sources/source.hpp"
+#include "proxy/state/service_port.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace proxy::state {
+
+// What this node is; everything here is fixed for the life of the table.
+struct NodeIdentity {
+  std::string name;  // of the Node object, and of endpoints that are local
+};
+
+class ServiceTable {
+ public:
+  explicit ServiceTable(NodeIdentity node);
+  ~ServiceTable();
+  ServiceTable(const ServiceTable&) = delete;
+  ServiceTable& operator=(const ServiceTable&) = delete;
+
+  // The same stream as sources::Sink has. Kinds that forwarding does not need are ignored.
+  void replace(std::vector<records::Record> all);
+  void change(std::vector<sources::Change> changes);
+
+  // Null if no such service port is to be forwarded.
+  [[nodiscard]] const ServicePort* find(const ServicePortName& name) const;
+  // In the order of their names. `visit` must not change the table.
+  void for_each(const std::function<void(const ServicePortName&, const ServicePort&)>& visit) const;
+  [[nodiscard]] std::size_t size() const;            // service ports, both families
+  [[nodiscard]] std::size_t endpoint_count() const;  // sum of serving endpoints over all of them
+
+  // This node's own Node object, null until one was seen.
+  [[nodiscard]] const records::Node* node() const;
+
+  // The service ports that were added, changed or removed since the last call; each once, in order.
+  // A service port that changed and changed back may be among them.
+  [[nodiscard]] std::vector<ServicePortName> take_changes();
+
+  // Records that were accepted although something in them can't be forwarded (an IPv6 VIP in an
+  // IPv4 list, a duplicate port): object and reason, for `viaduct check` and status.
+  [[nodiscard]] std::vector<sources::Problem> remarks() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace proxy::state
