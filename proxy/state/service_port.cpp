@@ -8,11 +8,6 @@ std::string ServicePortName::text() const {
   return text;
 }
 
-std::string Endpoint::text() const {
-  const auto ip = address.text();
-  return (address.family() == Family::v6 ? "[" + ip + "]" : ip) + ":" + std::to_string(port.value);
-}
-
 bool ServicePort::externally_accessible() const {
   return node_port || !load_balancer_ips.empty() || !external_ips.empty();
 }
@@ -29,11 +24,11 @@ bool ServicePort::uses_local_endpoints() const {
          (external_policy == TrafficPolicy::local && externally_accessible());
 }
 
-const std::vector<Endpoint>& ServicePort::internal_endpoints() const {
+const EndpointList& ServicePort::internal_endpoints() const {
   return internal_policy == TrafficPolicy::local ? local_endpoints : cluster_endpoints;
 }
 
-const std::vector<Endpoint>& ServicePort::external_endpoints() const {
+const EndpointList& ServicePort::external_endpoints() const {
   return external_policy == TrafficPolicy::local ? local_endpoints : cluster_endpoints;
 }
 

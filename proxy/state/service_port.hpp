@@ -7,6 +7,7 @@
 #include "proxy/ip_address.hpp"
 #include "proxy/protocol.hpp"
 #include "proxy/records/objects.hpp"
+#include "proxy/state/endpoint_list.hpp"
 
 #include <chrono>
 #include <optional>
@@ -32,15 +33,6 @@ struct ServicePortName {
   friend bool operator==(const ServicePortName&, const ServicePortName&) = default;
 };
 
-struct Endpoint {
-  IpAddress address;
-  Port port;
-
-  [[nodiscard]] std::string text() const;  // "10.0.0.7:8080", "[fd00::7]:8080"
-  friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
-  friend bool operator==(const Endpoint&, const Endpoint&) = default;
-};
-
 struct ServicePort {
   // VIPs; all of the family of the name.
   IpAddress cluster_ip;
@@ -48,8 +40,8 @@ struct ServicePort {
   std::optional<Port> node_port;
   std::vector<IpAddress> external_ips;
   std::vector<IpAddress> load_balancer_ips;  // VIP-mode ingress only
-  // loadBalancerSourceRanges of this family; nullopt: everybody. A value, even an empty one, means
-  // that only these may use the load-balancer IPs.
+  // Only these may use the load-balancer IPs; never empty. nullopt: everybody may, because the
+  // Service names no range of this family, or one that holds every address.
   std::optional<std::vector<IpPrefix>> source_ranges;
 
   TrafficPolicy internal_policy = TrafficPolicy::cluster;
@@ -58,22 +50,21 @@ struct ServicePort {
   std::optional<Port> health_check_node_port;
   records::Labels annotations;  // those of the prefix viaduct.io/
 
-  // Endpoints, sorted, no duplicates.
-  std::vector<Endpoint>
-      cluster_endpoints;                  // usable under Cluster; empty if no traffic uses Cluster
-  std::vector<Endpoint> local_endpoints;  // usable under Local; empty if no traffic uses Local
-  bool has_any_endpoint = false;          // usable from anywhere in the cluster (REJECT or DROP)
+  // Endpoints; the lists are shared where they are equal.
+  EndpointList cluster_endpoints;  // usable under Cluster; empty if no traffic uses Cluster
+  EndpointList local_endpoints;    // usable under Local; empty if no traffic uses Local
+  bool has_any_endpoint = false;   // usable from anywhere in the cluster (REJECT or DROP)
   // Every endpoint whose condition serving holds, policies and topology aside: the conntrack
   // entries of UDP flows to others are stale.
-  std::vector<Endpoint> serving_endpoints;
+  EndpointList serving_endpoints;
 
   // Is there a VIP that clients outside the cluster use (node port, load balancer, external IP)?
   [[nodiscard]] bool externally_accessible() const;
   [[nodiscard]] bool uses_cluster_endpoints() const;
   [[nodiscard]] bool uses_local_endpoints() const;
   // The endpoints that traffic to the cluster IP, and to external VIPs, may use by its policy.
-  [[nodiscard]] const std::vector<Endpoint>& internal_endpoints() const;
-  [[nodiscard]] const std::vector<Endpoint>& external_endpoints() const;
+  [[nodiscard]] const EndpointList& internal_endpoints() const;
+  [[nodiscard]] const EndpointList& external_endpoints() const;
   // Some endpoint can be reached from here by some policy.
   [[nodiscard]] bool has_reachable_endpoint() const;
 
