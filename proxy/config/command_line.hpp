@@ -1,0 +1,28 @@
+// The words of the command line to a command and its flags.
+//
+// Pure. The grammar is that of Go's pflag, which kube-proxy uses: --name=value, --name value,
+// --flag and --flag=false for booleans, -v5, -v 5, -h; "--" ends the flags; '_' counts as '-' in
+// names. An empty value is a value ("--cluster-cidr=" is common in generated manifests), which is
+// why no general library reads the words here: the ones at hand take the next word instead.
+#pragma once
+
+#include "proxy/config/flag_values.hpp"
+
+#include <span>
+#include <string>
+
+namespace proxy::config {
+
+struct CommandLine {
+  Command command = Command::run;
+  FlagValues flags;
+};
+
+// `words` without the program's name. Without a subcommand it is run; --cleanup, --version and
+// --help choose their command whatever else is given. Fails with one line that names the word.
+[[nodiscard]] Result<CommandLine> parse_command_line(std::span<const std::string> words);
+
+// What `viaduct help` prints.
+[[nodiscard]] std::string help_text();
+
+}  // namespace proxy::config

@@ -1,0 +1,88 @@
+// What the daemon was told, as a plain struct: complete, valid, nothing left to look up.
+//
+// Flags fill it today; whatever fills it, the rest of the program reads only this.
+#pragma once
+
+#include "proxy/config/values.hpp"
+#include "proxy/ip_address.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace proxy::config {
+
+enum class ProxyMode : std::uint8_t { iptables, none };
+[[nodiscard]] constexpr std::string_view to_string(ProxyMode mode) {
+  return mode == ProxyMode::iptables ? "iptables" : "none";
+}
+
+// How traffic that starts at this node's pods is told from traffic from elsewhere.
+enum class DetectLocalMode : std::uint8_t {
+  cluster_cidr,
+  node_cidr,
+  bridge_interface,
+  interface_name_prefix
+};
+
+struct DetectLocal {
+  DetectLocalMode mode = DetectLocalMode::cluster_cidr;
+  std::vector<IpPrefix> cluster_cidrs;  // at most one per family; none: nothing counts as local
+  std::string bridge_interface;
+  std::string interface_name_prefix;
+
+  friend bool operator==(const DetectLocal&, const DetectLocal&) = default;
+};
+
+// The node's addresses that node ports are served on.
+struct NodePortAddresses {
+  bool primary = false;          // the node's primary addresses, by its Node object
+  std::vector<IpPrefix> ranges;  // its addresses within these
+
+  [[nodiscard]] bool everywhere() const { return !primary && ranges.empty(); }
+  friend bool operator==(const NodePortAddresses&, const NodePortAddresses&) = default;
+};
+
+// Settings of the kernel's connection tracking; 0 leaves one as it is.
+struct Conntrack {
+  std::int32_t max_per_core = 32768;
+  std::int32_t min = 131072;
+  std::chrono::nanoseconds tcp_established_timeout = std::chrono::hours{24};
+  std::chrono::nanoseconds tcp_close_wait_timeout = std::chrono::hours{1};
+  std::chrono::nanoseconds udp_timeout{0};
+  std::chrono::nanoseconds udp_stream_timeout{0};
+  bool tcp_be_liberal = false;
+
+  friend bool operator==(const Conntrack&, const Conntrack&) = default;
+};
+
+struct Config {
+  std::string manifests;  // folder, file or "-"
+  std::string node_name;
+  IpAddress bind_address;  // unspecified: primary address unknown, its family is the primary one
+
+  ProxyMode mode = ProxyMode::iptables;
+  std::uint8_t masquerade_bit = 14;
+  bool masquerade_all = false;
+  bool localhost_node_ports = true;
+  DetectLocal detect_local;
+  NodePortAddresses node_port_addresses;
+  std::chrono::nanoseconds sync_period = std::chrono::seconds{30};
+  std::chrono::nanoseconds min_sync_period = std::chrono::seconds{1};
+
+  Conntrack conntrack;
+  std::int32_t oom_score_adj = -999;
+
+  std::optional<SocketAddress> healthz;  // nullopt: no such server
+  std::optional<SocketAddress> metrics;
+  bool bind_address_hard_fail = false;
+  std::string admin_socket;  // empty: none
+  int verbosity = 0;
+
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+}  // namespace proxy::config

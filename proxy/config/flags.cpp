@@ -1,0 +1,152 @@
+#include "proxy/config/flags.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace proxy::config {
+namespace {
+
+using enum FlagType;
+
+constexpr auto kRun = static_cast<std::uint8_t>(Command::run);
+constexpr auto kRunAndCheck = static_cast<std::uint8_t>(kRun | static_cast<int>(Command::check));
+constexpr auto kRunAndCleanup =
+    static_cast<std::uint8_t>(kRun | static_cast<int>(Command::cleanup));
+constexpr auto kEvery = static_cast<std::uint8_t>(0xff);
+
+constexpr std::string_view kNoApi = "this version reads records from --manifests only";
+constexpr std::string_view kNoIpvs = "this version has no ipvs mode";
+constexpr std::string_view kLogsDirectly = "every log line goes to standard error as it happens";
+
+constexpr Flag kFlags[] = {
+    // Ours.
+    {"manifests", path, "",
+     "Folder or file of Kubernetes manifests to read records from, - for standard input", "",
+     kRunAndCheck},
+    {"admin-socket", path, "/run/viaduct/admin.sock",
+     "Unix socket that answers questions about the running daemon, empty for none"},
+
+    // What to forward, and how.
+    {"proxy-mode", text, "", "How to forward: iptables (also when empty) or none"},
+    {"hostname-override", text, "", "Name of this node; without it the host's name in lower case",
+     "", kRunAndCheck},
+    {"bind-address", ip, "0.0.0.0",
+     "This node's primary address, which says its primary family; nothing listens on it"},
+    {"iptables-masquerade-bit", integer, "14",
+     "Bit of the packet mark, 0 to 31, that asks for masquerading"},
+    {"masquerade-all", boolean, "false", "Masquerade all traffic to cluster IPs"},
+    {"iptables-localhost-nodeports", boolean, "true",
+     "Let node ports be used through 127.0.0.0/8 (IPv4, iptables mode)"},
+    {"iptables-sync-period", duration, "30s",
+     "How often what is in the kernel is compared with what should be"},
+    {"iptables-min-sync-period", duration, "1s",
+     "Longest time that a change may be held back while syncs are costly; 0 holds nothing back"},
+    {"detect-local-mode", text, "",
+     "How traffic of this node's pods is told apart: ClusterCIDR (also when empty), NodeCIDR, "
+     "BridgeInterface, InterfaceNamePrefix"},
+    {"cluster-cidr", text, "",
+     "Range of the pods' addresses; for two families a range of each, joined by a comma"},
+    {"pod-bridge-interface", text, "", "The bridge that --detect-local-mode=BridgeInterface means"},
+    {"pod-interface-name-prefix", text, "",
+     "The beginning of names that --detect-local-mode=InterfaceNamePrefix means"},
+    {"nodeport-addresses", list, "",
+     "CIDRs of the node's addresses that node ports are served on, or primary, localhost, all "
+     "(also when empty)",
+     "", kRunAndCheck},
+
+    // Connection tracking of the node.
+    {"conntrack-max-per-core", integer, "32768",
+     "Connections to track per CPU; 0 leaves the limit alone and ignores --conntrack-min"},
+    {"conntrack-min", integer, "131072", "Connections to track at least"},
+    {"conntrack-tcp-timeout-established", duration, "24h0m0s",
+     "Time-out of idle TCP connections; 0 leaves it alone"},
+    {"conntrack-tcp-timeout-close-wait", duration, "1h0m0s",
+     "Time-out of TCP connections in CLOSE_WAIT; 0 leaves it alone"},
+    {"conntrack-tcp-be-liberal", boolean, "false",
+     "Accept TCP segments outside the window (nf_conntrack_tcp_be_liberal)"},
+    {"conntrack-udp-timeout", duration, "0s",
+     "Time-out of unanswered UDP flows; 0 leaves it alone"},
+    {"conntrack-udp-timeout-stream", duration, "0s",
+     "Time-out of answered UDP flows; 0 leaves it alone"},
+
+    // Health, metrics, log.
+    {"healthz-bind-address", socket_address, "0.0.0.0:10256",
+     "Where /healthz and /livez are served, empty for nowhere"},
+    {"metrics-bind-address", socket_address, "127.0.0.1:10249",
+     "Where /metrics and /proxyMode are served"},
+    {"bind-address-hard-fail", boolean, "false",
+     "End when an address cannot be listened on, rather than to try again every 5 s"},
+    {"healthz-port", integer, "10256",
+     "Deprecated, use --healthz-bind-address; 0 turns the server off"},
+    {"metrics-port", integer, "10249",
+     "Deprecated, use --metrics-bind-address; 0 turns the server off"},
+    {"oom-score-adj", integer, "-999", "The process' oom_score_adj, -1000 to 1000"},
+    {"v", integer, "0", "How much is logged, 0 to 10; also -v", "", kEvery},
+
+    // One-shot forms.
+    {"cleanup", boolean, "false", "As the command cleanup: remove what any mode wrote, and end"},
+    {"init-only", boolean, "false", "Do what needs privileges (kernel settings), and end"},
+    {"version", version, "false", "Print the version and end", "", kEvery},
+    {"help", boolean, "false", "Print this and end; also -h", "", kEvery},
+
+    // kube-proxy's, of no use here, or not yet.
+    {"config", path, "", "KubeProxyConfiguration to read; this version refuses it"},
+    {"write-config-to", path, "", "Write the configuration to a file; this version refuses it"},
+    {"kubeconfig", path, "", "How to reach the Kubernetes API; this version refuses it"},
+    {"master", text, "", "Address of the Kubernetes API; this version refuses it"},
+    {"kube-api-content-type", text, "application/vnd.kubernetes.protobuf",
+     "Content type asked of the API server", kNoApi},
+    {"kube-api-burst", integer, "10", "Burst of requests to the API server", kNoApi},
+    {"kube-api-qps", decimal, "5", "Requests a second to the API server", kNoApi},
+    {"config-sync-period", duration, "15m0s", "How often all records are read again",
+     "changes are noticed when they happen, nothing is read on a timer"},
+    {"feature-gates", map, "", "Feature gates of Kubernetes",
+     "no behaviour of this version depends on a feature gate"},
+    {"ipvs-sync-period", duration, "30s", "As --iptables-sync-period, for ipvs", kNoIpvs},
+    {"ipvs-min-sync-period", duration, "1s", "As --iptables-min-sync-period, for ipvs", kNoIpvs},
+    {"ipvs-scheduler", text, "", "Scheduler of virtual servers", kNoIpvs},
+    {"ipvs-exclude-cidrs", list, "", "Virtual servers of others, by CIDR", kNoIpvs},
+    {"ipvs-strict-arp", boolean, "false", "Answer ARP only for addresses of the asked link",
+     kNoIpvs},
+    {"ipvs-tcp-timeout", duration, "0s", "Time-out of idle TCP connections in IPVS", kNoIpvs},
+    {"ipvs-tcpfin-timeout", duration, "0s", "Time-out of TCP connections after FIN in IPVS",
+     kNoIpvs},
+    {"ipvs-udp-timeout", duration, "0s", "Time-out of UDP flows in IPVS", kNoIpvs},
+    {"profiling", boolean, "false", "Serve Go's profiler",
+     "there is no Go run-time to profile; perf works on the process"},
+    {"show-hidden-metrics-for-version", text, "", "Show metrics that a version hid",
+     "no metric is hidden"},
+    {"logging-format", text, "text", "Form of log lines", "log lines are text"},
+    {"log-flush-frequency", duration, "5s", "How often the log is flushed", kLogsDirectly},
+    {"vmodule", list, "", "Verbosity by source file", "--v holds for all of the program"},
+    {"log-text-split-stream", boolean, "false", "Send errors and the rest to two streams",
+     kLogsDirectly},
+    {"log-text-info-buffer-size", quantity, "0", "Buffer of the split streams", kLogsDirectly},
+    {"log-json-split-stream", boolean, "false", "Send errors and the rest to two streams",
+     kLogsDirectly},
+    {"log-json-info-buffer-size", quantity, "0", "Buffer of the split streams", kLogsDirectly},
+    {"boot-id-file", list, "/proc/sys/kernel/random/boot_id", "Where the boot ID stands",
+     "the boot ID is not used"},
+    {"machine-id-file", list, "/etc/machine-id,/var/lib/dbus/machine-id",
+     "Where the machine ID stands", "the machine ID is not used"},
+};
+
+}  // namespace
+
+std::span<const Flag> flags() {
+  return kFlags;
+}
+
+const Flag* find_flag(std::string_view name) {
+  const auto found = std::ranges::find(kFlags, name, &Flag::name);
+  return found == std::end(kFlags) ? nullptr : found;
+}
+
+std::string_view to_string(FlagType type) {
+  constexpr std::array<std::string_view, 12> kNames{
+      "true|false", "number",  "number", "duration", "text",     "path",
+      "IP",         "IP:port", "list",   "map",      "quantity", "true|false|raw"};
+  return kNames[static_cast<std::size_t>(type)];
+}
+
+}  // namespace proxy::config

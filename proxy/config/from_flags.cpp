@@ -1,0 +1,336 @@
+#include "proxy/config/from_flags.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace proxy::config {
+namespace {
+
+using std::chrono::nanoseconds;
+
+Error flag_error(std::string_view flag, std::string_view what) {
+  return invalid(fmt::format("--{}: {}", flag, what));
+}
+
+Result<std::int32_t> integer_within(const FlagValues& flags, std::string_view name,
+                                    std::int32_t low, std::int32_t high) {
+  const auto value = flags.integer(name);
+  if (value >= low && value <= high) return value;
+  return flag_error(name, fmt::format("{} is not from {} to {}", value, low, high));
+}
+
+Result<nanoseconds> duration_not_negative(const FlagValues& flags, std::string_view name) {
+  const auto value = flags.duration(name);
+  if (value >= nanoseconds{0}) return value;
+  return flag_error(name, fmt::format("{} is negative", duration_text(value)));
+}
+
+Result<nanoseconds> duration_above_zero(const FlagValues& flags, std::string_view name) {
+  const auto value = flags.duration(name);
+  if (value > nanoseconds{0}) return value;
+  return flag_error(name, fmt::format("{} is not greater than 0", duration_text(value)));
+}
+
+std::string_view without_blanks(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n\v\f";
+  const auto first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+// Blanks trimmed and lower-cased, as kubelet and kube-proxy do (k8s.io/component-helpers/node).
+Result<std::string> node_name(const FlagValues& flags, std::string_view host_name) {
+  const auto override = flags.text("hostname-override");
+  auto name = std::string{without_blanks(override.empty() ? host_name : override)};
+  std::ranges::transform(name, name.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+  });
+  if (!name.empty()) return name;
+  return flag_error("hostname-override",
+                    override.empty() ? "needed, the host has no name" : "holds nothing but blanks");
+}
+
+Result<ProxyMode> proxy_mode(const FlagValues& flags) {
+  const auto name = flags.text("proxy-mode");
+  if (name.empty() || name == "iptables") return ProxyMode::iptables;
+  if (name == "none") return ProxyMode::none;
+  if (name == "nftables") return flag_error("proxy-mode", "nftables is not offered, use iptables");
+  if (name == "ipvs" || name == "userspace") {
+    return flag_error("proxy-mode", fmt::format("{} is not part of this version", name));
+  }
+  return flag_error("proxy-mode", fmt::format("\"{}\" is neither iptables nor none", name));
+}
+
+Result<DetectLocal> detect_local(const FlagValues& flags) {
+  DetectLocal local;
+  const auto mode = flags.text("detect-local-mode");
+  if (mode == "NodeCIDR") {
+    local.mode = DetectLocalMode::node_cidr;
+  } else if (mode == "BridgeInterface") {
+    local.mode = DetectLocalMode::bridge_interface;
+  } else if (mode == "InterfaceNamePrefix") {
+    local.mode = DetectLocalMode::interface_name_prefix;
+  } else if (!mode.empty() && mode != "ClusterCIDR") {
+    return flag_error("detect-local-mode",
+                      fmt::format("\"{}\" is none of ClusterCIDR, NodeCIDR, BridgeInterface, "
+                                  "InterfaceNamePrefix",
+                                  mode));
+  }
+  local.bridge_interface = flags.text("pod-bridge-interface");
+  local.interface_name_prefix = flags.text("pod-interface-name-prefix");
+  if (local.mode == DetectLocalMode::bridge_interface && local.bridge_interface.empty()) {
+    return flag_error("pod-bridge-interface", "needed with --detect-local-mode=BridgeInterface");
+  }
+  if (local.mode == DetectLocalMode::interface_name_prefix && local.interface_name_prefix.empty()) {
+    return flag_error("pod-interface-name-prefix",
+                      "needed with --detect-local-mode=InterfaceNamePrefix");
+  }
+  constexpr std::size_t kLongestLink = 15;  // IFNAMSIZ (linux/if.h) less the final zero
+  for (const auto* name : {"pod-bridge-interface", "pod-interface-name-prefix"}) {
+    if (flags.text(name).size() > kLongestLink) {
+      return flag_error(name, "longer than the 15 characters of a link's name");
+    }
+  }
+
+  const auto cidrs = parse_prefixes(flags.text("cluster-cidr"));
+  if (!cidrs) return within("--cluster-cidr", cidrs.error());
+  for (const auto family : kFamilies) {
+    if (std::ranges::count(*cidrs, family, &IpPrefix::family) > 1) {
+      return flag_error("cluster-cidr", fmt::format("more than one {} CIDR", to_string(family)));
+    }
+  }
+  local.cluster_cidrs = *cidrs;
+  return local;
+}
+
+// "primary", "localhost" and "all" are words beside the CIDRs; kube-proxy has "primary" alone.
+Result<NodePortAddresses> node_port_addresses(const FlagValues& flags) {
+  constexpr std::string_view kFlag = "nodeport-addresses";
+  NodePortAddresses addresses;
+  bool all = false;
+  bool cidrs = false;
+  const auto entries = flags.list(kFlag);
+  for (const auto& entry : entries) {
+    if (entry == "primary") {
+      addresses.primary = true;
+    } else if (entry == "all") {
+      all = true;
+    } else if (entry == "localhost") {
+      addresses.ranges.push_back(IpPrefix::of(IpAddress::loopback(Family::v4), 8));
+      addresses.ranges.push_back(IpPrefix::host(IpAddress::loopback(Family::v6)));
+    } else if (const auto range = parse_prefix(entry)) {
+      addresses.ranges.push_back(*range);
+      cidrs = true;
+    } else {
+      return flag_error(
+          kFlag, fmt::format("\"{}\" is neither a CIDR nor primary, localhost or all", entry));
+    }
+  }
+  if (all && entries.size() > 1) return flag_error(kFlag, "all stands alone");
+  if (addresses.primary && cidrs) return flag_error(kFlag, "primary and CIDRs exclude each other");
+  return addresses;
+}
+
+Result<Conntrack> conntrack(const FlagValues& flags) {
+  constexpr auto kMost = std::numeric_limits<std::int32_t>::max();
+  Conntrack settings;
+  const auto per_core = integer_within(flags, "conntrack-max-per-core", 0, kMost);
+  if (!per_core) return per_core.error();
+  const auto min = integer_within(flags, "conntrack-min", 0, kMost);
+  if (!min) return min.error();
+  settings.max_per_core = *per_core;
+  settings.min = *min;
+  settings.tcp_be_liberal = flags.boolean("conntrack-tcp-be-liberal");
+
+  struct Timeout {
+    std::string_view flag;
+    nanoseconds Conntrack::*member;
+  };
+  for (const auto& [flag, member] : {
+           Timeout{"conntrack-tcp-timeout-established", &Conntrack::tcp_established_timeout},
+           Timeout{"conntrack-tcp-timeout-close-wait", &Conntrack::tcp_close_wait_timeout},
+           Timeout{"conntrack-udp-timeout", &Conntrack::udp_timeout},
+           Timeout{"conntrack-udp-timeout-stream", &Conntrack::udp_stream_timeout},
+       }) {
+    const auto timeout = duration_not_negative(flags, flag);
+    if (!timeout) return timeout.error();
+    settings.*member = *timeout;
+  }
+  return settings;
+}
+
+// One of the two servers: its address flag, the older flag for the port alone, and where it listens
+// by default, which follows the primary family.
+struct ServerFlags {
+  std::string_view address;
+  std::string_view port;
+  IpAddress standard_v4;
+  IpAddress standard_v6;
+};
+
+Result<std::optional<SocketAddress>> server_address(const FlagValues& flags,
+                                                    const ServerFlags& server, Family primary) {
+  const auto port = integer_within(flags, server.port, 0, 65535);
+  if (!port) return port.error();
+  if (*port == 0) return std::optional<SocketAddress>{};
+  const auto default_port = Port{static_cast<std::uint16_t>(*port)};
+  if (!flags.given(server.address)) {
+    return SocketAddress{primary == Family::v6 ? server.standard_v6 : server.standard_v4,
+                         default_port};
+  }
+  const auto text = flags.text(server.address);
+  if (text.empty()) return std::optional<SocketAddress>{};
+  const auto address = parse_socket_address(text, default_port);
+  if (!address) return within(fmt::format("--{}", server.address), address.error());
+  return *address;
+}
+
+// Flags whose being ignored would make the program do something else than was asked for.
+Result<void> refuse_unsupported(const FlagValues& flags) {
+  constexpr std::array kRefused{
+      std::pair{"config", "configuration files are not read by this version, use flags"},
+      std::pair{"write-config-to", "configuration files are not written by this version"},
+  };
+  for (const auto& [flag, why] : kRefused) {
+    if (flags.given(flag) && !flags.text(flag).empty()) return flag_error(flag, why);
+  }
+  return {};
+}
+
+Result<std::string> manifests_source(const FlagValues& flags) {
+  const auto manifests = flags.text("manifests");
+  const bool api = !flags.text("kubeconfig").empty() || !flags.text("master").empty();
+  if (!manifests.empty() && api) {
+    return flag_error("manifests", "excludes --kubeconfig and --master: records have one source");
+  }
+  if (api) {
+    return flag_error(flags.text("kubeconfig").empty() ? "master" : "kubeconfig",
+                      "this version does not speak to a Kubernetes API, use --manifests");
+  }
+  if (manifests.empty()) {
+    return flag_error("manifests", "needed: there is no source of records to work from");
+  }
+  return manifests;
+}
+
+Result<void> read_servers(const FlagValues& flags, Config& config) {
+  const auto primary = config.bind_address.family();
+  const auto healthz = server_address(flags,
+                                      {.address = "healthz-bind-address",
+                                       .port = "healthz-port",
+                                       .standard_v4 = IpAddress::any(Family::v4),
+                                       .standard_v6 = IpAddress::any(Family::v6)},
+                                      primary);
+  if (!healthz) return healthz.error();
+  const auto metrics = server_address(flags,
+                                      {.address = "metrics-bind-address",
+                                       .port = "metrics-port",
+                                       .standard_v4 = IpAddress::loopback(Family::v4),
+                                       .standard_v6 = IpAddress::loopback(Family::v6)},
+                                      primary);
+  if (!metrics) return metrics.error();
+  if (flags.given("metrics-bind-address") && flags.text("metrics-bind-address").empty()) {
+    return flag_error("metrics-bind-address",
+                      "empty; --metrics-port=0 turns the metrics server off");
+  }
+  config.healthz = *healthz;
+  config.metrics = *metrics;
+  config.bind_address_hard_fail = flags.boolean("bind-address-hard-fail");
+  return {};
+}
+
+Result<void> read_periods(const FlagValues& flags, Config& config) {
+  const auto period = duration_above_zero(flags, "iptables-sync-period");
+  if (!period) return period.error();
+  const auto min = duration_not_negative(flags, "iptables-min-sync-period");
+  if (!min) return min.error();
+  if (*min > *period) {
+    return flag_error("iptables-min-sync-period",
+                      fmt::format("{} is longer than --iptables-sync-period, {}",
+                                  duration_text(*min), duration_text(*period)));
+  }
+  if (const auto unused = duration_above_zero(flags, "config-sync-period"); !unused) {
+    return unused.error();
+  }
+  config.sync_period = *period;
+  config.min_sync_period = *min;
+  return {};
+}
+
+Result<void> read_mode(const FlagValues& flags, Config& config) {
+  const auto mode = proxy_mode(flags);
+  if (!mode) return mode.error();
+  const auto bit = integer_within(flags, "iptables-masquerade-bit", 0, 31);
+  if (!bit) return bit.error();
+  const auto local = detect_local(flags);
+  if (!local) return local.error();
+  config.mode = *mode;
+  config.masquerade_bit = static_cast<std::uint8_t>(*bit);
+  config.masquerade_all = flags.boolean("masquerade-all");
+  config.localhost_node_ports = flags.boolean("iptables-localhost-nodeports");
+  config.detect_local = *local;
+  return {};
+}
+
+Result<void> read_process(const FlagValues& flags, Config& config) {
+  const auto settings = conntrack(flags);
+  if (!settings) return settings.error();
+  const auto oom = integer_within(flags, "oom-score-adj", -1000, 1000);
+  if (!oom) return oom.error();
+  config.conntrack = *settings;
+  config.oom_score_adj = *oom;
+  config.admin_socket = flags.text("admin-socket");
+  return {};
+}
+
+}  // namespace
+
+Result<Config> config_for_check(const FlagValues& flags, std::string_view host_name) {
+  Config config;
+  const auto name = node_name(flags, host_name);
+  if (!name) return name.error();
+  const auto addresses = node_port_addresses(flags);
+  if (!addresses) return addresses.error();
+  const auto verbosity = integer_within(flags, "v", 0, 10);
+  if (!verbosity) return verbosity.error();
+  const auto manifests = manifests_source(flags);
+  if (!manifests) return manifests.error();
+  config.node_name = *name;
+  config.node_port_addresses = *addresses;
+  config.verbosity = *verbosity;
+  config.manifests = *manifests;
+  return config;
+}
+
+Result<Config> config_from_flags(const FlagValues& flags, std::string_view host_name) {
+  if (const auto supported = refuse_unsupported(flags); !supported) return supported.error();
+  auto config = config_for_check(flags, host_name);
+  if (!config) return config;
+  const auto bind_address = parse_ip(flags.text("bind-address"));
+  if (!bind_address) return within("--bind-address", bind_address.error());
+  config->bind_address = *bind_address;
+  for (const auto read : {read_mode, read_periods, read_process, read_servers}) {
+    if (const auto good = read(flags, *config); !good) return good.error();
+  }
+  return config;
+}
+
+std::vector<std::string> warnings(const FlagValues& flags) {
+  std::vector<std::string> lines;
+  for (const auto& flag : config::flags()) {
+    if (!flags.given(flag.name)) continue;
+    if (!flag.no_effect.empty()) {
+      lines.push_back(fmt::format("--{} has no effect: {}", flag.name, flag.no_effect));
+    }
+    if (flag.help.starts_with("Deprecated")) {
+      lines.push_back(fmt::format("--{} is deprecated, use --{}-bind-address", flag.name,
+                                  flag.name.substr(0, flag.name.find('-'))));
+    }
+  }
+  return lines;
+}
+
+}  // namespace proxy::config
