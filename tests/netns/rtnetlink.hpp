@@ -1,0 +1,62 @@
+// Links, addresses, routes and neighbours of one namespace, over rtnetlink (rtnetlink(7)).
+//
+// Every call sends one request and waits for the kernel's acknowledgement; all throw LabError.
+#pragma once
+
+#include "proxy/ip_address.hpp"
+#include "tests/netns/network_namespace.hpp"
+
+#include <libmnl/libmnl.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace netns {
+
+using MacAddress = std::array<std::uint8_t, 6>;
+
+struct LinkEnd {
+  std::string name;
+  const NetworkNamespace& net;
+  MacAddress mac;
+};
+
+struct Route {
+  proxy::IpPrefix to;
+  std::string device;
+  std::optional<proxy::IpAddress> via = std::nullopt;  // absent: directly on the device
+};
+
+class Rtnetlink {
+ public:
+  explicit Rtnetlink(const NetworkNamespace& net);
+
+  void add_bridge(const std::string& name);  // and brings it up
+  // A pair of virtual Ethernet devices, one here and one in `there`; both still down.
+  void add_veth(const LinkEnd& here, const LinkEnd& there);
+  void bring_up(const std::string& device);
+  void enslave(const std::string& device, const std::string& bridge);
+  // Usable at once: without duplicate address detection.
+  void add_address(const std::string& device, const proxy::IpAddress& address,
+                   std::uint8_t prefix_length);
+  // A gateway counts as reachable on the device whatever its addresses are ("onlink").
+  void add_route(const Route& route);
+  void add_neighbour(const std::string& device, const proxy::IpAddress& address,
+                     const MacAddress& mac);
+
+ private:
+  void send(nlmsghdr& request, const std::string& what);
+  [[nodiscard]] int index_of(const std::string& device) const;
+
+  struct Close {
+    void operator()(mnl_socket* socket) const noexcept { mnl_socket_close(socket); }
+  };
+  const NetworkNamespace& net_;
+  std::unique_ptr<mnl_socket, Close> socket_;
+  std::uint32_t sequence_ = 0;
+};
+
+}  // namespace netns
