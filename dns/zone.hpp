@@ -1,0 +1,145 @@
+// The cluster's zone at one moment: immutable, shared by all workers, replaced in part by each
+// change (zone_builder.hpp).
+//
+// Look-ups take a lower-cased name and allocate nothing. They say what a name is, not what is
+// answered for it (responder.hpp does), so that NXDOMAIN and NODATA never depend on the type.
+// Names: Kubernetes DNS-Based Service Discovery, schema 1.1.0.
+#pragma once
+
+#include "dns/name.hpp"
+#include "dns/persistent_map.hpp"
+#include "dns/service_records.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace dns {
+
+enum class PodRecords : std::uint8_t {
+  disabled,  // nothing below pod.<zone>
+  insecure,  // 10-0-0-7.<namespace> leads to 10.0.0.7, whether or not there is such a pod
+  verified,  // only where there is
+};
+
+// Fixed for the life of the server.
+struct ZoneOptions {
+  LowerName domain{};     // "cluster.local"
+  std::uint32_t ttl = 5;  // seconds
+  PodRecords pod_records = PodRecords::insecure;
+  bool know_pods = false;              // keep pods although pod_records is not verified (autopath)
+  bool ignore_empty_service = false;   // no ready endpoint: as if the service did not exist
+  bool endpoint_pod_names = false;     // endpoints without hostname go by their pod's name
+  bool short_names = true;             // service.namespace[.svc] as written
+  std::set<std::string> namespaces{};  // only these; empty: all
+  std::uint64_t hash_seed = 0;         // random
+};
+
+// Values of the zone's tables.
+struct ZoneService {
+  std::shared_ptr<const ServiceFacts> facts;
+  std::shared_ptr<const EndpointTable> endpoints;  // null: none that has records
+};
+struct ZoneAddress {  // reverse: the services of an address; look there what it is to them
+  IpAddress address;
+  std::uint64_t service_hash;
+};
+struct ZonePod {
+  IpAddress address;
+  std::shared_ptr<const std::string> namespace_label;  // with length byte
+  bool shared_address;  // a pod on the node's network: the address tells no pod
+  std::string name;     // of the pod, for replacing it
+};
+
+struct Zone {
+  explicit Zone(std::shared_ptr<const ZoneOptions> zone_options);
+
+  enum class Kind : std::uint8_t {
+    outside,  // not below the domain
+    no_name,  // NXDOMAIN
+    empty,    // exists, without any record (also: something exists below it)
+    apex,
+    schema_version,  // dns-version.<zone>
+    name_server,     // ns.dns.<zone>
+    service,
+    service_port,  // _port._protocol.service…
+    endpoint,      // hostname or dashed address below a service
+    pod,
+  };
+  // What a name is. Pointers live as long as the zone; spans of the name as long as the name.
+  struct Match {
+    Kind kind = Kind::outside;
+    const ServiceFacts* service = nullptr;
+    const EndpointTable* endpoints = nullptr;
+    Bytes port_label;                              // service_port
+    Protocol protocol = Protocol::tcp;             // service_port
+    std::span<const EndpointTable::Named> named;   // endpoint by hostname
+    std::optional<EndpointTable::Index> endpoint;  // endpoint by address
+    std::optional<IpAddress> address;              // pod
+    bool short_form = false;                       // the name is not below the domain
+  };
+
+  // Any name, short forms included if they are switched on and lead to something.
+  [[nodiscard]] Match find(const LowerName& name) const;
+
+  // "\3web\4shop" and its hash.
+  [[nodiscard]] const ZoneService* find_service(Bytes labels) const;
+
+  // Calls `visitor(const ZoneService&, std::optional<EndpointTable::Index>)` for what has the
+  // address: the services whose cluster IP it is, or, if there is none, every endpoint that has
+  // records. True if there was any.
+  template <class Visitor>
+  bool visit_reverse(const IpAddress& address, const Visitor& visitor) const;
+
+  // The namespace (as a label) of the one pod that has this address; empty if none has or the pod
+  // shares its node's address.
+  [[nodiscard]] Bytes namespace_of_pod(const IpAddress& address) const;
+  [[nodiscard]] bool has_pod(const IpAddress& address, Bytes namespace_label) const;
+  [[nodiscard]] bool has_namespace(Bytes label) const;
+
+  [[nodiscard]] std::uint64_t hash(Bytes key) const;
+  [[nodiscard]] std::uint64_t hash(const IpAddress& address) const {
+    return hash(wire_bytes(address));
+  }
+
+  std::shared_ptr<const ZoneOptions> options;
+  bool synced = false;       // every source has given its first full list
+  std::uint32_t serial = 1;  // of the SOA record, never 0
+  PersistentMap<ZoneService> services;
+  PersistentMap<std::shared_ptr<const std::string>> namespaces;  // labels
+  PersistentMap<ZoneAddress> addresses;
+  PersistentMap<ZonePod> pods;
+
+ private:
+  [[nodiscard]] Match find_below_svc(const LowerName& name, std::size_t labels) const;
+  [[nodiscard]] Match find_below_pod(const LowerName& name, std::size_t labels) const;
+  [[nodiscard]] Match find_short(const LowerName& name) const;
+  [[nodiscard]] Match find_port(const ZoneService& service, Bytes port, Bytes protocol) const;
+};
+
+template <class Visitor>
+bool Zone::visit_reverse(const IpAddress& address, const Visitor& visitor) const {
+  const auto bytes = wire_bytes(address);
+  bool found = false;
+  for (const bool as_cluster_ip : {true, false}) {
+    addresses.visit(hash(bytes), [&](const ZoneAddress& entry) {
+      if (entry.address != address) return true;
+      services.visit(entry.service_hash, [&](const ZoneService& service) {
+        std::optional<EndpointTable::Index> index;
+        if (!as_cluster_ip && service.endpoints) index = service.endpoints->find_address(bytes);
+        if (!index && !(as_cluster_ip && service.facts->has_address(bytes))) return true;
+        found = true;
+        visitor(service, index);
+        return true;
+      });
+      return true;
+    });
+    if (found) break;
+  }
+  return found;
+}
+
+}  // namespace dns
