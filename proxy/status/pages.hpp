@@ -1,0 +1,28 @@
+// The pages of the two servers, by path.
+#pragma once
+
+#include "proxy/status/health.hpp"
+#include "proxy/status/http_server.hpp"
+#include "proxy/status/metrics.hpp"
+
+#include <functional>
+#include <map>
+#include <string>
+
+namespace proxy::status {
+
+using Page = std::function<HttpReply()>;
+using Pages = std::map<std::string, Page, std::less<>>;
+
+// A handler that answers GET and HEAD for these paths, else 404 or 405.
+[[nodiscard]] HttpHandler handler_for(Pages pages);
+
+// /healthz and /livez of the node, as kube-proxy answers them; each answer is counted. Both
+// references outlive the pages.
+[[nodiscard]] Pages health_pages(const Health& health, Metrics& metrics);
+
+// /metrics, /proxyMode and a /healthz that says that the server is there. `text` is called for each
+// scrape.
+[[nodiscard]] Pages metrics_pages(std::string mode, std::function<std::string()> text);
+
+}  // namespace proxy::status

@@ -1,0 +1,57 @@
+#include "proxy/status/admin_protocol.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace proxy::status {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+AdminCommands commands() {
+  return {{"echo", [](const AdminRequest& request) { return request.json; }},
+          {"status", [](const AdminRequest&) { return std::string{"{}"}; }}};
+}
+
+TEST(AdminProtocol, AnswersACommandWithItsReply) {
+  EXPECT_EQ(admin_reply(commands(), R"({"command":"status"})"), "{}");
+  EXPECT_EQ(admin_reply(commands(), R"({"command":"echo","more":[1]})"),
+            R"({"command":"echo","more":[1]})");
+}
+
+TEST(AdminProtocol, NamesTheCommandsThereAre) {
+  EXPECT_EQ(admin_reply(commands(), R"({"command":"dance"})"),
+            R"({"error":"dance: unknown command, there are echo, status"})");
+}
+
+TEST(AdminProtocol, AMistakeIsAJsonErrorAndHostileTextIsEscaped) {
+  for (const auto* request : {"", "{", "nonsense", "[]", "{}", R"({"command":5})", "null"}) {
+    EXPECT_THAT(admin_reply(commands(), request), StartsWith(R"({"error":")")) << request;
+  }
+  EXPECT_THAT(admin_reply(commands(), R"({"command":"\u001b[2J\"x\u202e"})"),
+              StartsWith(R"({"error":"\\x1b[2J\"x\\xe2\\x80\\xae: unknown)"));
+}
+
+TEST(AdminProtocol, ARequestEndsWithTheBraceThatClosesIt) {
+  EXPECT_TRUE(is_complete_object(R"({"command":"status"})"));
+  EXPECT_TRUE(is_complete_object(R"({"a":{"b":["}"]},"c":"\"}"} )"));
+  EXPECT_FALSE(is_complete_object(R"({"a":{"b":1})"));
+  EXPECT_FALSE(is_complete_object(R"({"a":"}\"})"));
+  EXPECT_FALSE(is_complete_object(""));
+}
+
+TEST(AdminProtocol, AnyBytesGetAReply) {
+  std::mt19937 random{11};
+  const std::string letters = "{}[]\"\\:,command0 \n\x80\xff";
+  for (int round = 0; round < 5000; ++round) {
+    std::string request = random() % 2 == 0 ? R"({"command":)" : "";
+    for (auto n = random() % 20; n > 0; --n) request += letters[random() % letters.size()];
+    EXPECT_FALSE(admin_reply(commands(), request).empty());
+  }
+}
+
+}  // namespace
+}  // namespace proxy::status
