@@ -11,9 +11,9 @@
 
 #include <algorithm>
 #include <istream>
-#include <map>
 #include <set>
 #include <streambuf>
+#include <tuple>
 #include <unordered_map>
 
 namespace proxy::records {
@@ -31,7 +31,10 @@ class JsonWriter final : public YAML::EventHandler {
   JsonWriter(std::vector<std::string>& documents, YamlLimits limits)
       : documents_{documents}, limits_{limits} {}
 
-  void OnDocumentStart(const YAML::Mark&) override {
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    // Of a sign that can't begin anything (a comma) the parser makes empty documents without end.
+    if (mark.pos == document_at_) stop(mark, "a sign that can't begin a document");
+    document_at_ = mark.pos;
     json_.clear();
     open_.clear();
     anchors_.clear();
@@ -221,6 +224,7 @@ class JsonWriter final : public YAML::EventHandler {
 
   std::vector<std::string>& documents_;
   YamlLimits limits_;
+  int document_at_ = -1;  // where the document begins, in bytes
   std::string json_;
   std::vector<Open> open_;
   std::unordered_map<YAML::anchor_t, std::string> anchors_;  // JSON of what is complete

@@ -82,6 +82,11 @@ TEST(YamlToJson, ErrorsSayTheLineInTheFile) {
   EXPECT_THAT(yaml_to_json("a: 1\n\tb: 2\n").error().text(), HasSubstr("line 2: "));
 }
 
+TEST(YamlToJson, ASignThatCannotBeginADocumentIsAnErrorNotAnEndlessStreamOfEmptyOnes) {
+  EXPECT_EQ(json(",a: 1"), "line 1: a sign that can't begin a document");
+  EXPECT_FALSE(yaml_to_json("a: 1\n---\n]\n"));
+}
+
 TEST(YamlToJson, DeepNestingIsRefusedNotFollowed) {
   EXPECT_FALSE(yaml_to_json(std::string(100'000, '[')));
   EXPECT_FALSE(yaml_to_json(std::string(100'000, '{')));
