@@ -1,0 +1,57 @@
+// All that a set of manifest files says, kept up to date file by file.
+//
+// Pure apart from its decoder's buffers: who calls reads the files. Between files the catalogue
+// decides; slices for services that have none of their own are derived.
+#pragma once
+
+#include "proxy/records/decode.hpp"
+#include "proxy/sources/manifests/catalogue.hpp"
+#include "proxy/sources/manifests/derived_slices.hpp"
+#include "proxy/sources/manifests/file_content.hpp"
+#include "proxy/sources/source.hpp"
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace proxy::sources::manifests {
+
+class Manifests {
+ public:
+  // The file now reads `text`. An empty one (not a byte) that had content is taken for one that
+  // somebody is about to write, and changes nothing but the problems.
+  void update(const std::string& file, std::string_view text);
+
+  // The file is there and could not be read; what it said stays in force.
+  void set_unreadable(const std::string& file, std::string why);
+
+  // The file was deleted, and with it what it said.
+  void remove(const std::string& file);
+
+  [[nodiscard]] bool has_content(const std::string& file) const;
+
+  // What changed since the last call; at most one change per key.
+  [[nodiscard]] std::vector<Change> take_changes();
+
+  // In the order of files, then lines. `folder` is put before the names of files; may be empty.
+  [[nodiscard]] std::vector<Problem> problems(const std::string& folder) const;
+
+  // Objects of kinds that are not ours, "file: apps/v1 Deployment shop/web".
+  [[nodiscard]] std::vector<std::string> skipped() const;
+
+ private:
+  struct File {
+    FileContent content;
+    std::string unreadable;  // why it can't be read now; empty: it can
+  };
+
+  void claim(const std::string& name, const File& file);
+
+  records::Decoder decoder_;
+  std::map<std::string, File> files_;
+  Catalogue catalogue_;
+  DerivedSlices derived_;
+};
+
+}  // namespace proxy::sources::manifests
