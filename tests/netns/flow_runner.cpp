@@ -1,5 +1,6 @@
 #include "tests/netns/flow_runner.hpp"
 
+#include "tests/netns/control_pod.hpp"
 #include "tests/netns/judge.hpp"
 #include "tests/netns/process.hpp"
 
@@ -13,16 +14,7 @@
 namespace netns {
 namespace {
 
-// A pod of node-a that no scenario uses. What reaches it from a client by its own address shows
-// that the way from that client through node-a is open.
-const std::array<std::string_view, 2> kControlPod{"10.180.0.250", "fd00:10:180::250"};
-constexpr Port kControlPort{7};
-
-SocketAddress control_address(Family family) {
-  return {address(kControlPod[family == Family::v4 ? 0 : 1]), kControlPort};
-}
-
-const char* save_command(Family family) {
+const char* iptables_command(Family family) {
   return family == Family::v4 ? "iptables" : "ip6tables";
 }
 
@@ -30,7 +22,8 @@ const char* save_command(Family family) {
 // every firewall that lets IPv6 work.
 class DroppingInput {
  public:
-  DroppingInput(const Party& node, Family family) : node_{node}, command_{save_command(family)} {
+  DroppingInput(const Party& node, Family family)
+      : node_{node}, command_{iptables_command(family)} {
     for (const auto* type : kNeighbourDiscovery) change("-I", type, family);
     run_or_fail(node_.net, {command_, "-P", "INPUT", "DROP"});
     family_ = family;
@@ -54,15 +47,6 @@ class DroppingInput {
   std::string command_;
   Family family_ = Family::v4;
 };
-
-bool control_answers(Party& client, const IpAddress& from) {
-  if (from.is_loopback()) return true;  // never leaves node-a, and can go nowhere by itself
-  const auto outcomes = netns::run(Probe{.client = &client,
-                                         .from = from,
-                                         .to = control_address(from.family()),
-                                         .protocol = Protocol::tcp});
-  return outcomes.front().kind == Outcome::Kind::answered;
-}
 
 std::vector<Outcome> run_in_order(const Flow& flow, Probe probe) {
   std::vector<Outcome> outcomes;
@@ -108,7 +92,8 @@ class FlowRunner::LiteralDestinations {
 
 FlowRunner::FlowRunner(Topology& topology, Responder& responder, ModeTraits mode)
     : topology_{topology}, responder_{responder}, mode_{std::move(mode)} {
-  for (const auto family : proxy::kFamilies) serve({{control_address(family), Protocol::tcp}});
+  responder_.watch(topology_.upstream());
+  for (const auto family : proxy::kFamilies) serve({{control_pod(family), Protocol::tcp}});
 }
 
 void FlowRunner::serve(const std::set<Listener>& listeners) {
@@ -126,8 +111,10 @@ void FlowRunner::serve(const std::set<Listener>& listeners) {
 }
 
 Surroundings FlowRunner::surroundings_of(const Flow& flow, const Expectation& expected) {
+  const auto& destination = topology_.literal_destination(flow.to.ip);
   Surroundings result{.node_addresses = topology_.node_addresses(),
-                      .literal_destination = topology_.literal_destination(flow.to.ip).name,
+                      .literal_destination = destination.name,
+                      .destination_is_node_a = &destination == &topology_.node_a(),
                       .client_is_on_node_a = topology_.is_on_node_a(flow.from),
                       .endpoints_on_node_a = {},
                       .hides_sources = mode_.hides_sources};
@@ -155,7 +142,7 @@ FlowRunner::Prepared FlowRunner::prepare(const Flow& flow) {
   if (expected.verdict == Verdict::drop) {
     // What left node-a before the control was answered has arrived somewhere by then, or soon will.
     probe.control = [client = probe.client, from = flow.from] {
-      return control_answers(*client, from);
+      return control_pod_answers(*client, from);
     };
   }
   return prepared;

@@ -14,13 +14,14 @@ namespace netns {
 struct Surroundings {
   std::set<IpAddress> node_addresses;       // node-a's, without loopback's
   std::string literal_destination;          // who has the flow's destination when nobody translates
+  bool destination_is_node_a = false;       // that one is node-a
   bool client_is_on_node_a = true;          // itself or a pod of its own
   std::set<IpAddress> endpoints_on_node_a;  // of the expected ones
   bool hides_sources = false;               // ModeTraits
 };
 
-// True when answers of some expected endpoint do not lead back through the node that translated: it
-// sees an outside client's own address and is itself elsewhere.
+// True when answers of some expected endpoint, or of the literal destination, do not lead back
+// through the node: it sees an outside client's own address and is itself elsewhere.
 [[nodiscard]] bool answers_may_bypass_node(const Expectation& expected,
                                            const Surroundings& surroundings);
 

@@ -23,6 +23,7 @@ Flow flow_from(const char* from) {
 Surroundings surroundings() {
   return {.node_addresses = {address("192.168.0.2")},
           .literal_destination = "upstream",
+          .destination_is_node_a = false,
           .client_is_on_node_a = true,
           .endpoints_on_node_a = {kLocal.ip},
           .hides_sources = false};
@@ -141,6 +142,11 @@ TEST(Judge, LetsAPacketPassOnlyToItsLiteralDestination) {
   EXPECT_THAT(disagreements(flow, pass, surroundings(), {delivered(kLocal, "10.180.0.100")}),
               ElementsAre(HasSubstr("should arrive at 172.30.0.41:80 of upstream")));
   EXPECT_FALSE(disagreements(flow, pass, surroundings(), {of(Outcome::Kind::silent)}).empty());
+  upstream.kind = Outcome::Kind::arrived;
+  auto lab = surroundings();
+  EXPECT_FALSE(disagreements(flow, pass, lab, {upstream}).empty());
+  lab.client_is_on_node_a = false;
+  EXPECT_TRUE(disagreements(flow, pass, lab, {upstream}).empty());
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ COMMIT
 :FORWARD ACCEPT [0:0]
 :OUTPUT ACCEPT [0:0]
 -A INPUT -p tcp --dport 32000 -j ACCEPT
+-A FORWARD -m conntrack --ctstate INVALID -j DROP
 -A FORWARD -d 172.30.0.42 -j REJECT
 -A OUTPUT -d 172.30.0.42 -j REJECT
 -A FORWARD -d 172.30.0.43 -j DROP
@@ -92,8 +93,8 @@ Flow flow(const std::string& text, const std::string& expect) {
 
 const std::string kBoth = "['10.180.0.1:80', '10.180.1.1:80']";
 
-// GetParam(): the family.
-class Lab : public testing::TestWithParam<Family> {
+// GetParam(): the family, as Kubernetes spells it.
+class Lab : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     if (const auto why = why_no_namespaces(); !why.empty()) GTEST_SKIP() << why;
@@ -104,14 +105,12 @@ class Lab : public testing::TestWithParam<Family> {
       runner_->serve({{parse_socket_address(here("10.180.0.1:80")), protocol},
                       {parse_socket_address(here("10.180.1.1:80")), protocol}});
     }
-    const bool v4 = GetParam() == Family::v4;
-    run_or_fail(topology_->node_a().net, {v4 ? "iptables-restore" : "ip6tables-restore"},
+    run_or_fail(topology_->node_a().net, {is_v4() ? "iptables-restore" : "ip6tables-restore"},
                 here(kRulesV4));
   }
 
-  static std::string here(const std::string& text) {
-    return GetParam() == Family::v4 ? text : in_v6(text);
-  }
+  static bool is_v4() { return GetParam() == "IPv4"; }
+  static std::string here(const std::string& text) { return is_v4() ? text : in_v6(text); }
 
   // What is wrong with the flow, empty if nothing.
   std::string verdict(const std::string& text, const std::string& expect) {
@@ -133,9 +132,8 @@ class Lab : public testing::TestWithParam<Family> {
   std::unique_ptr<FlowRunner> runner_;
 };
 
-INSTANTIATE_TEST_SUITE_P(, Lab, testing::ValuesIn(proxy::kFamilies), [](const auto& param) {
-  return std::string{proxy::to_string(param.param)};
-});
+INSTANTIATE_TEST_SUITE_P(, Lab, testing::Values("IPv4", "IPv6"),
+                         [](const auto& family) { return family.param; });
 
 TEST_P(Lab, RecognisesDeliveryAndTheSourceSeenInEveryProtocol) {
   for (const std::string protocol : {"TCP", "UDP", "SCTP"}) {
@@ -222,7 +220,7 @@ TEST_P(Lab, HoldsAStickyClientToItsEndpoint) {
 }
 
 TEST_P(Lab, GivesTheNodeFurtherAddresses) {
-  const std::string extra = GetParam() == Family::v4 ? "192.168.77.7" : "2001:db8:77::7";
+  const std::string extra = is_v4() ? "192.168.77.7" : "2001:db8:77::7";
   topology_->add_node_address(address(extra));
   for (const std::string from : {"203.0.113.2", "10.180.0.100", "10.180.1.100", "192.168.0.2"}) {
     expect_right("from: '" + from + "', to: '" + extra + "', port: 30009, protocol: TCP", "PASS");

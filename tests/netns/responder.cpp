@@ -182,18 +182,18 @@ std::optional<Responder::Id> Responder::serve(const Party& party, const SocketAd
   }
   switch (protocol) {
     case Protocol::tcp:
-      return add(std::make_shared<TcpEndpoint>(std::move(fd), party.name));
+      return add(std::make_unique<TcpEndpoint>(std::move(fd), party.name));
     case Protocol::udp:
-      return add(std::make_shared<UdpEndpoint>(std::move(fd), party.name, at));
+      return add(std::make_unique<UdpEndpoint>(std::move(fd), party.name, at));
     case Protocol::sctp:
-      return add(std::make_shared<SctpEndpoint>(std::move(fd), party.name, at));
+      return add(std::make_unique<SctpEndpoint>(std::move(fd), party.name, at));
   }
   return std::nullopt;
 }
 
 void Responder::watch(const Party& party) {
   const Inside inside{party.net};
-  add(std::make_shared<Watch>(open_socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_ALL)), arrivals_));
+  add(std::make_unique<Watch>(open_socket(AF_PACKET, SOCK_DGRAM, htons(ETH_P_ALL)), arrivals_));
 }
 
 void Responder::stop_serving(Id id) {
@@ -201,7 +201,7 @@ void Responder::stop_serving(Id id) {
   handlers_.erase(id);  // closes the socket, which leaves the epoll set by that
 }
 
-Responder::Id Responder::add(std::shared_ptr<Handler> handler) {
+Responder::Id Responder::add(std::unique_ptr<Handler> handler) {
   const std::lock_guard lock{mutex_};
   const auto id = next_++;
   epoll_event event{.events = EPOLLIN, .data = {.u64 = id}};
@@ -220,15 +220,12 @@ void Responder::run() {
     for (const auto& event :
          std::span{events}.first(ready < 0 ? 0 : static_cast<std::size_t>(ready))) {
       if (event.data.u64 == 0) return;
-      std::shared_ptr<Handler> handler;
-      {
-        // An id that is gone was closed after epoll_wait had returned it.
-        const std::lock_guard lock{mutex_};
-        if (const auto found = handlers_.find(event.data.u64); found != handlers_.end()) {
-          handler = found->second;
-        }
+      // Handled under the lock, so that a socket is closed for good when stop_serving() returns. An
+      // id that is gone was closed after epoll_wait had returned it.
+      const std::lock_guard lock{mutex_};
+      if (const auto found = handlers_.find(event.data.u64); found != handlers_.end()) {
+        found->second->on_readable();
       }
-      if (handler) handler->on_readable();
     }
   }
 }

@@ -32,7 +32,7 @@ class Responder {
   // there. Throws LabError.
   [[nodiscard]] std::optional<Id> serve(const Party& party, const SocketAddress& at,
                                         Protocol protocol);
-  void stop_serving(Id id);
+  void stop_serving(Id id);  // the socket is closed on return
 
   // Records in arrivals() what comes in at the party's network devices. Throws LabError.
   void watch(const Party& party);
@@ -50,14 +50,14 @@ class Responder {
   };
 
  private:
-  Id add(std::shared_ptr<Handler> handler);
+  Id add(std::unique_ptr<Handler> handler);
   void run();
 
   proxy::UniqueFd epoll_;
   proxy::UniqueFd stop_;  // eventfd
   Arrivals arrivals_;
   std::mutex mutex_;
-  std::map<Id, std::shared_ptr<Handler>> handlers_;  // guarded by mutex_
+  std::map<Id, std::unique_ptr<Handler>> handlers_;  // guarded by mutex_
   Id next_ = 1;                                      // 0 is stop_
   std::thread thread_;
 };

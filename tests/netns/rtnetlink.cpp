@@ -4,8 +4,10 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <span>
@@ -53,15 +55,36 @@ void put_end(nlmsghdr& message, const LinkEnd& end) {
   put_mac(message, IFLA_ADDRESS, end.mac);
 }
 
+// Whether an RTM_NEWROUTE is the local route to the address. libmnl's loop over attributes is a
+// macro that C++ does not take, hence the explicit one.
+bool delivers_to(const nlmsghdr& message, const IpAddress& address) {
+  const auto* route = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&message));
+  if (route->rtm_type != RTN_LOCAL) return false;
+  const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(&message));
+  const auto* item =
+      static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(&message, sizeof(rtmsg)));
+  for (; mnl_attr_ok(item, static_cast<int>(end - reinterpret_cast<const char*>(item)));
+       item = mnl_attr_next(item)) {
+    if (mnl_attr_get_type(item) != RTA_DST) continue;
+    const std::span bytes{static_cast<const std::byte*>(mnl_attr_get_payload(item)),
+                          mnl_attr_get_payload_len(item)};
+    return std::ranges::equal(bytes, address.bytes());
+  }
+  return false;
+}
+
 }  // namespace
 
-Rtnetlink::Rtnetlink(const NetworkNamespace& net) : net_{net} {
+Rtnetlink::Socket Rtnetlink::open(const NetworkNamespace& net, unsigned groups) {
   const Inside inside{net};
-  socket_.reset(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
-  if (!socket_ || mnl_socket_bind(socket_.get(), 0, MNL_SOCKET_AUTOPID) != 0) {
+  Socket socket{mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC)};
+  if (!socket || mnl_socket_bind(socket.get(), groups, MNL_SOCKET_AUTOPID) != 0) {
     fail_with_errno("open rtnetlink");
   }
+  return socket;
 }
+
+Rtnetlink::Rtnetlink(const NetworkNamespace& net) : net_{net}, socket_{open(net, 0)} {}
 
 void Rtnetlink::send(nlmsghdr& request, const std::string& what) {
   request.nlmsg_seq = ++sequence_;
@@ -131,16 +154,36 @@ void Rtnetlink::enslave(const std::string& device, const std::string& bridge) {
 
 void Rtnetlink::add_address(const std::string& device, const IpAddress& address,
                             std::uint8_t prefix_length) {
+  // The kernel acknowledges an IPv6 address before it has a route that delivers to it.
+  const bool comes_later = address.family() == Family::v6;
+  const auto routes = comes_later ? open(net_, RTMGRP_IPV6_ROUTE) : nullptr;
   Request request{RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL};
   auto& header = request.extra<ifaddrmsg>();
   header.ifa_family = kernel_family(address.family());
   header.ifa_prefixlen = prefix_length;
   header.ifa_scope = address.is_link_local() ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   header.ifa_index = static_cast<std::uint32_t>(index_of(device));
-  if (address.family() == Family::v6) header.ifa_flags = IFA_F_NODAD;
+  if (comes_later) header.ifa_flags = IFA_F_NODAD;
   put_address(request.get(), IFA_LOCAL, address);
   put_address(request.get(), IFA_ADDRESS, address);
   send(request.get(), "add address " + address.text() + " to " + device);
+  if (comes_later) await_local_route(routes, address);
+}
+
+void Rtnetlink::await_local_route(const Socket& routes, const IpAddress& address) {
+  constexpr int kPatience = 5000;  // ms
+  alignas(NLMSG_ALIGNTO) std::array<std::byte, kMessageSize> buffer{};
+  while (true) {
+    pollfd ready{.fd = mnl_socket_get_fd(routes.get()), .events = POLLIN, .revents = 0};
+    if (::poll(&ready, 1, kPatience) == 0) throw LabError{"no local route to " + address.text()};
+    const auto size = mnl_socket_recvfrom(routes.get(), buffer.data(), buffer.size());
+    if (size < 0) fail_with_errno("read routes");
+    int left = static_cast<int>(size);
+    for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
+         mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+      if (message->nlmsg_type == RTM_NEWROUTE && delivers_to(*message, address)) return;
+    }
+  }
 }
 
 void Rtnetlink::add_route(const Route& route) {

@@ -39,7 +39,7 @@ class Rtnetlink {
   void add_veth(const LinkEnd& here, const LinkEnd& there);
   void bring_up(const std::string& device);
   void enslave(const std::string& device, const std::string& bridge);
-  // Usable at once: without duplicate address detection.
+  // Without duplicate address detection: packets to it are taken from now on.
   void add_address(const std::string& device, const proxy::IpAddress& address,
                    std::uint8_t prefix_length);
   // A gateway counts as reachable on the device whatever its addresses are ("onlink").
@@ -54,8 +54,12 @@ class Rtnetlink {
   struct Close {
     void operator()(mnl_socket* socket) const noexcept { mnl_socket_close(socket); }
   };
+  using Socket = std::unique_ptr<mnl_socket, Close>;
+  [[nodiscard]] static Socket open(const NetworkNamespace& net, unsigned groups);
+  static void await_local_route(const Socket& routes, const proxy::IpAddress& address);
+
   const NetworkNamespace& net_;
-  std::unique_ptr<mnl_socket, Close> socket_;
+  Socket socket_;
   std::uint32_t sequence_ = 0;
 };
 

@@ -36,15 +36,15 @@ class Topology {
  public:
   Topology();
 
-  [[nodiscard]] Party& node_a() { return *node_a_; }
-  [[nodiscard]] Party& upstream() { return *upstream_; }
+  [[nodiscard]] Party& node_a() const { return *node_a_; }
+  [[nodiscard]] Party& upstream() const { return *upstream_; }
   // The party that has the address, by the ranges of TOPOLOGY.md; a pod or a client is made when it
   // is not there yet. Throws LabError when the address is in no party's range.
-  [[nodiscard]] Party& owner(const proxy::IpAddress& address);
+  Party& owner(const proxy::IpAddress& address);
 
   // Where a packet to `address` ends that nobody translates: node-a for its own addresses, upstream
   // (which takes the address) for all that no other party has.
-  [[nodiscard]] Party& literal_destination(const proxy::IpAddress& address);
+  Party& literal_destination(const proxy::IpAddress& address);
 
   // To node-a's loopback interface; everybody learns the way there. Does nothing if it has it.
   void add_node_address(const proxy::IpAddress& address);
