@@ -173,8 +173,8 @@ std::string help_text() {
       "found\n"
       "something wrong; 2 the command line is wrong.\n\nFlags:";
   for (const auto& flag : flags()) {
-    out += fmt::format("\n  --{}={}", flag.name,
-                       flag.standard.empty() ? to_string(flag.type) : flag.standard);
+    out += flag.standard.empty() ? fmt::format("\n  --{} {}", flag.name, to_string(flag.type))
+                                 : fmt::format("\n  --{}={}", flag.name, flag.standard);
     auto text = std::string{flag.help};
     if (!flag.no_effect.empty()) text += fmt::format(" (no effect: {})", flag.no_effect);
     out += wrapped(text, kWidth, 6);

@@ -143,9 +143,9 @@ const Flag* find_flag(std::string_view name) {
 }
 
 std::string_view to_string(FlagType type) {
-  constexpr std::array<std::string_view, 12> kNames{
-      "true|false", "number",  "number", "duration", "text",     "path",
-      "IP",         "IP:port", "list",   "map",      "quantity", "true|false|raw"};
+  constexpr std::array<std::string_view, 12> kNames{"BOOL", "NUMBER", "NUMBER",   "DURATION",
+                                                    "TEXT", "PATH",   "IP",       "IP:PORT",
+                                                    "LIST", "MAP",    "QUANTITY", "BOOL|raw"};
   return kNames[static_cast<std::size_t>(type)];
 }
 

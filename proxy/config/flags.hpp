@@ -50,6 +50,6 @@ struct Flag {
 // Null for a name that is not in the table.
 [[nodiscard]] const Flag* find_flag(std::string_view name);
 
-[[nodiscard]] std::string_view to_string(FlagType type);  // "duration", "IP:port", …
+[[nodiscard]] std::string_view to_string(FlagType type);  // as help shows it: "DURATION"
 
 }  // namespace proxy::config

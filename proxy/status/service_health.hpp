@@ -46,7 +46,7 @@ struct ServiceHealthParts {
 class ServiceHealth {
  public:
   explicit ServiceHealth(ServiceHealthParts parts);
-  ~ServiceHealth();  // closes every port
+  ~ServiceHealth();  // as stop()
   ServiceHealth(const ServiceHealth&) = delete;
   ServiceHealth& operator=(const ServiceHealth&) = delete;
 
@@ -55,6 +55,9 @@ class ServiceHealth {
   // It succeeded: opens, moves and closes ports, and shows the new counts. A port that cannot be
   // opened is said once, and tried again at each later call; others are not affected.
   void written();
+
+  // Closes every port.
+  void stop();
 
   // Services whose port could not be opened, and why.
   [[nodiscard]] std::map<records::ObjectName, std::string> failures() const;

@@ -109,10 +109,10 @@ TEST(CommandLine, AnyWordsAtAllGiveACommandOrOneLine) {
 TEST(Help, ShowsEveryFlagWithItsDefaultAndWhyItDoesNothing) {
   const auto text = help_text();
   EXPECT_THAT(text, HasSubstr("--iptables-sync-period=30s"));
+  EXPECT_THAT(text, HasSubstr("--manifests PATH"));
   EXPECT_THAT(text, HasSubstr("--profiling=false"));
   EXPECT_THAT(text, HasSubstr("no effect: there is no Go run-time"));
-  for (const auto& flag : flags())
-    EXPECT_THAT(text, HasSubstr("--" + std::string{flag.name} + "="));
+  for (const auto& flag : flags()) EXPECT_THAT(text, HasSubstr("\n  --" + std::string{flag.name}));
 }
 
 }  // namespace

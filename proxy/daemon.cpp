@@ -1,0 +1,357 @@
+#include "proxy/daemon.hpp"
+
+#include "proxy/host/conntrack_settings.hpp"
+#include "proxy/host/process.hpp"
+#include "proxy/status/admin_socket.hpp"
+#include "proxy/status/pages.hpp"
+#include "proxy/status/reporter.hpp"
+#include "proxy/status/service_health.hpp"
+#include "proxy/status/status_document.hpp"
+#include "proxy/sync/intake.hpp"
+#include "proxy/sync/scheduler.hpp"
+#include "proxy/sync/steady_alarm.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <optional>
+#include <random>
+#include <utility>
+
+namespace proxy {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr auto kBindRetry = 5s;      // as kube-proxy
+constexpr auto kShutdownTime = 10s;  // a third of the grace that Kubernetes gives a pod
+
+std::function<double()> uniform_chance() {
+  return [engine = std::mt19937{std::random_device{}()}]() mutable {
+    return std::uniform_real_distribution<double>{0, 1}(engine);
+  };
+}
+
+class Daemon final : public sync::Observer, public sync::IntakeListener {
+ public:
+  explicit Daemon(const DaemonParts& parts);
+  Result<void> run();
+
+ private:
+  // Start, step by step.
+  Result<void> listen();
+  Result<void> listen(status::HttpServer& server, std::string_view name,
+                      const std::optional<config::SocketAddress>& address);
+  Result<void> listen_for_admin();
+  void say_listening(std::string_view name, const config::SocketAddress& address);
+  static asio::awaitable<void> keep_binding(Daemon& self, status::HttpServer& server,
+                                            std::string name, config::SocketAddress address);
+  void set_up_conntrack();
+
+  // End.
+  static asio::awaitable<void> end_on_signal(Daemon& self);
+  static asio::awaitable<void> forward(Daemon& self);
+  void fail(const std::exception_ptr& error);
+
+  // What happens, passed on to who cares.
+  void records_replaced(std::size_t count) override;
+  void about_to_change(const std::vector<sources::Change>& changes) override;
+  void records_changed() override;
+  void problems_changed(const std::vector<sources::Problem>& added,
+                        const std::vector<sources::Problem>& gone) override;
+  void queued() override { reporter_.queued(); }
+  void began(sync::Cause cause) override;
+  void finished(const sync::Outcome& outcome) override;
+  void noticed(const modes::OutsideChange& change) override { reporter_.noticed(change); }
+
+  // What is asked.
+  [[nodiscard]] std::string metrics_text() const;
+  [[nodiscard]] std::string status_text() const;
+
+  [[nodiscard]] bool forwards() const { return config_.mode != config::ProxyMode::none; }
+
+  const DaemonParts& parts_;
+  const config::Config& config_;
+  Log& log_;
+  const status::Moment started_ = status::Moment::now();
+  asio::io_context io_{1};  // before all that works on it
+  std::optional<Error> failure_;
+
+  status::Health health_;
+  status::Metrics metrics_;
+  state::ServiceTable table_;
+  status::Reporter reporter_;
+  status::ServiceHealth service_health_;
+  std::map<std::string, std::string> listening_;
+  std::vector<host::Setting>
+      missing_settings_;  // to be tried again when rules have loaded conntrack
+
+  std::unique_ptr<sync::Alarm> alarm_ = sync::steady_alarm(io_.get_executor());
+  std::unique_ptr<modes::Mode> mode_;
+  std::optional<sync::Scheduler> scheduler_;
+  sync::Intake intake_;
+  std::unique_ptr<sources::Source> source_;
+
+  status::HttpServer health_server_;
+  status::HttpServer metrics_server_;
+  status::AdminSocket admin_;
+};
+
+Daemon::Daemon(const DaemonParts& parts)
+    : parts_{parts},
+      config_{parts.config},
+      log_{parts.log},
+      // Manifests need not hold this node's Node object.
+      health_{2 * parts.config.sync_period, false},
+      metrics_{parts.version, to_string(parts.config.mode)},
+      table_{{.name = parts.config.node_name}},
+      reporter_{{.log = log_,
+                 .health = health_,
+                 .metrics = metrics_,
+                 .table = table_,
+                 .now = status::Moment::now}},
+      service_health_{
+          {.executor = io_.get_executor(),
+           .log = log_,
+           .addresses = parts.config.node_port_addresses,
+           .local_addresses = host::local_addresses,
+           .proxy_healthy = [this] { return health_.is_healthy(status::Moment::now()); }}},
+      intake_{table_, *this},
+      health_server_{io_.get_executor(),
+                     status::handler_for(status::health_pages(health_, metrics_))},
+      metrics_server_{io_.get_executor(), status::handler_for(status::metrics_pages(
+                                              std::string{to_string(parts.config.mode)},
+                                              [this] { return metrics_text(); }))},
+      admin_{io_.get_executor(),
+             {{"status", [this](const status::AdminRequest&) { return status_text(); }}}} {}
+
+// ── start
+// ─────────────────────────────────────────────────────────────────────────────────────────
+
+Result<void> Daemon::run() {
+  (void)std::signal(SIGHUP, SIG_IGN);   // manifests are watched, there is nothing to reload
+  (void)std::signal(SIGPIPE, SIG_IGN);  // writers see EPIPE
+  log_.info(fmt::format("viaduct {}: mode {}, node {}, records from {}", parts_.version,
+                        to_string(config_.mode), config_.node_name, config_.manifests));
+
+  // Whether a daemon runs here already is known before anything is touched.
+  if (const auto listening = listen(); !listening) return listening.error();
+  if (forwards()) set_up_conntrack();
+
+  auto mode = parts_.make_mode(config_, io_);
+  if (!mode) return mode.error();
+  mode_ = std::move(*mode);
+  scheduler_.emplace(
+      sync::SchedulerParts{.wanted = table_,
+                           .mode = *mode_,
+                           .alarm = *alarm_,
+                           .observer = *this,
+                           .chance = uniform_chance()},
+      sync::Policy{.period = config_.sync_period, .min_period = config_.min_sync_period});
+  auto source = parts_.make_source(config_, io_);
+  if (!source) return source.error();
+  source_ = std::move(*source);
+  if (const auto started = source_->start(intake_); !started) return started.error();
+
+  const auto stop_on_failure = [this](const std::exception_ptr& error) { fail(error); };
+  asio::co_spawn(io_, end_on_signal(*this), stop_on_failure);
+  asio::co_spawn(io_, forward(*this), stop_on_failure);
+  io_.run();
+  if (failure_) return *failure_;
+  return {};
+}
+
+Result<void> Daemon::listen() {
+  if (const auto admin = listen_for_admin(); !admin) return admin.error();
+  if (const auto health = listen(health_server_, "healthz", config_.healthz); !health) {
+    return health.error();
+  }
+  return listen(metrics_server_, "metrics", config_.metrics);
+}
+
+Result<void> Daemon::listen_for_admin() {
+  if (config_.admin_socket.empty()) return {};
+  const auto listening = admin_.listen(config_.admin_socket);
+  if (listening) return {};
+  if (listening.error().code == std::errc::address_in_use) return listening.error();
+  // Without privileges, or on a read-only file system, forwarding may work all the same.
+  log_.warning(fmt::format("no admin socket: {}", listening.error().text()));
+  return {};
+}
+
+Result<void> Daemon::listen(status::HttpServer& server, std::string_view name,
+                            const std::optional<config::SocketAddress>& address) {
+  if (!address) return {};
+  const auto listening = server.listen(*address);
+  if (listening) {
+    say_listening(name, *listening);
+    return {};
+  }
+  auto error = within(name, listening.error());
+  if (config_.bind_address_hard_fail) return error;
+  log_.error(fmt::format("{}; trying again every {} s", error.text(), kBindRetry.count()));
+  asio::co_spawn(io_, keep_binding(*this, server, std::string{name}, *address),
+                 [this](const std::exception_ptr& failed) { fail(failed); });
+  return {};
+}
+
+asio::awaitable<void> Daemon::keep_binding(Daemon& self, status::HttpServer& server,
+                                           std::string name, config::SocketAddress address) {
+  asio::steady_timer timer{self.io_};
+  while (true) {
+    timer.expires_after(kBindRetry);
+    co_await timer.async_wait(asio::use_awaitable);
+    const auto listening = server.listen(address);
+    if (listening) {
+      self.say_listening(name, *listening);
+      co_return;
+    }
+    self.log_.detail(2, within(name, listening.error()).text());
+  }
+}
+
+void Daemon::say_listening(std::string_view name, const config::SocketAddress& address) {
+  listening_[std::string{name}] = address.text();
+  log_.info(fmt::format("{} at {}", name, address.text()));
+}
+
+void Daemon::set_up_conntrack() {
+  const auto settings = host::conntrack_settings(config_.conntrack, host::cpu_count());
+  for (const auto& setting : settings) {
+    for (const auto& error : host::apply({setting})) {
+      // The kernel has these files only once a rule has loaded its connection tracking.
+      if (error.code == std::errc::no_such_file_or_directory) {
+        missing_settings_.push_back(setting);
+      } else {
+        log_.warning(fmt::format("{}; it stays as it is", error.text()));
+      }
+    }
+  }
+}
+
+// ── end
+// ───────────────────────────────────────────────────────────────────────────────────────────
+
+asio::awaitable<void> Daemon::end_on_signal(Daemon& self) {
+  asio::signal_set signals{self.io_, SIGTERM, SIGINT};
+  const auto [error, signal] = co_await signals.async_wait(kAwait);
+  if (error) co_return;
+  self.log_.info(
+      fmt::format("{}: ending, what is in force stays", signal == SIGTERM ? "SIGTERM" : "SIGINT"));
+  self.source_->stop();
+  self.scheduler_->stop();
+
+  asio::steady_timer deadline{self.io_, kShutdownTime};
+  deadline.async_wait([&self, &signals](boost::system::error_code cancelled) {
+    if (cancelled) return;
+    self.failure_ = system_error(ETIMEDOUT, "a sync did not end in time");
+    signals.cancel();
+  });
+  // forward() stops the context when all is done; else a second signal or the deadline does.
+  co_await signals.async_wait(kAwait);
+  self.io_.stop();
+}
+
+asio::awaitable<void> Daemon::forward(Daemon& self) {
+  co_await self.scheduler_->run();
+  co_await self.mode_->shut_down();
+  self.service_health_.stop();
+  self.health_server_.stop();
+  self.metrics_server_.stop();
+  self.admin_.stop();
+  self.io_.stop();
+}
+
+void Daemon::fail(const std::exception_ptr& error) {
+  if (!error) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& exception) {
+    failure_ = Error{std::make_error_code(std::errc::state_not_recoverable), exception.what()};
+  }
+  io_.stop();
+}
+
+// ── what happens
+// ──────────────────────────────────────────────────────────────────────────────────
+
+void Daemon::records_replaced(std::size_t count) {
+  reporter_.records_replaced(count);
+  scheduler_->records_are_complete();
+}
+
+void Daemon::about_to_change(const std::vector<sources::Change>& changes) {
+  reporter_.about_to_change(changes);
+}
+
+void Daemon::records_changed() {
+  reporter_.records_changed();
+  scheduler_->changed();
+}
+
+void Daemon::problems_changed(const std::vector<sources::Problem>& added,
+                              const std::vector<sources::Problem>& gone) {
+  reporter_.problems_changed(added, gone);
+}
+
+void Daemon::began(sync::Cause cause) {
+  reporter_.began(cause);
+  if (forwards()) service_health_.began(table_);
+}
+
+void Daemon::finished(const sync::Outcome& outcome) {
+  reporter_.finished(outcome);
+  if (!outcome.report || !forwards()) return;
+  service_health_.written();
+  for (const auto& error : host::apply(std::exchange(missing_settings_, {}))) {
+    log_.warning(fmt::format("{}; it stays as it is", error.text()));
+  }
+}
+
+// ── what is asked
+// ─────────────────────────────────────────────────────────────────────────────────
+
+std::string Daemon::metrics_text() const {
+  status::MomentaryFigures now;
+  now.service_ports = table_.size();
+  now.endpoints = table_.endpoint_count();
+  now.set_aside = reporter_.set_aside().all().size();
+  now.record_problems = intake_.current_problems().size();
+  if (mode_) now.mode = mode_->figures();
+  now.process = status::process_figures();
+  table_.for_each([&](const state::ServicePortName& name, const state::ServicePort& port) {
+    now.no_local_endpoints.add(name.family, port);
+  });
+  return metrics_.text(now);
+}
+
+std::string Daemon::status_text() const {
+  return status_document({.version = parts_.version,
+                          .mode = std::string{to_string(config_.mode)},
+                          .node = config_.node_name,
+                          .started = started_,
+                          .listening = listening_,
+                          .table = table_,
+                          .health = health_,
+                          .reporter = reporter_,
+                          .problems = intake_.current_problems(),
+                          .health_check_failures = service_health_.failures()},
+                         status::Moment::now());
+}
+
+}  // namespace
+
+Result<void> run_daemon(const DaemonParts& parts) {
+  return Daemon{parts}.run();
+}
+
+}  // namespace proxy

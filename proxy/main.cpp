@@ -1,0 +1,140 @@
+// The program viaduct: chooses the command and puts the pieces together.
+#include "modes/none/none_mode.hpp"
+#include "proxy/config/command_line.hpp"
+#include "proxy/config/from_flags.hpp"
+#include "proxy/daemon.hpp"
+#include "proxy/forwarding_table.hpp"
+#include "proxy/host/conntrack_settings.hpp"
+#include "proxy/host/process.hpp"
+#include "proxy/log_stderr.hpp"
+#include "proxy/printable.hpp"
+#include "proxy/sources/manifests/load.hpp"
+#include "proxy/sources/manifests/manifests_source.hpp"
+#include "proxy/state/service_table.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace proxy;
+
+// Exit statuses; `viaduct help` explains them.
+constexpr int kDone = 0;
+constexpr int kFailed = 1;
+constexpr int kMisused = 2;
+
+// An error that stands before any log: one line, whatever is in it.
+int complain(const Error& error, int status) {
+  fmt::print(stderr, "viaduct: {}\n", printable(error.text()));
+  return status;
+}
+
+Result<std::unique_ptr<modes::Mode>> make_mode(const config::Config& config,
+                                               boost::asio::io_context& /*io*/) {
+  switch (config.mode) {
+    case config::ProxyMode::iptables:
+      return invalid("--proxy-mode: iptables is not part of this build");
+    case config::ProxyMode::none:
+      return modes::none::make_mode();
+  }
+  return invalid("--proxy-mode: unknown");
+}
+
+Result<std::unique_ptr<sources::Source>> make_source(const config::Config& config,
+                                                     boost::asio::io_context& io) {
+  return std::make_unique<sources::manifests::ManifestsSource>(io, config.manifests);
+}
+
+// --init-only: what needs privileges, so that a process without them can do the rest.
+int set_up_host(const config::Config& config, Log& log) {
+  const auto settings = host::conntrack_settings(config.conntrack, host::cpu_count());
+  const auto failures = host::apply(settings);
+  for (const auto& error : failures) log.error(error.text());
+  return failures.empty() ? kDone : kFailed;
+}
+
+int run(const config::FlagValues& flags) {
+  const auto config = config::config_from_flags(flags, host::host_name());
+  if (!config) return complain(config.error(), kMisused);
+  const auto log = stderr_log(config->verbosity);
+  for (const auto& warning : config::warnings(flags)) log->warning(warning);
+  if (flags.boolean("init-only")) return set_up_host(*config, *log);
+
+  if (const auto done = host::set_oom_score_adj(config->oom_score_adj); !done) {
+    // Who did not ask for it need not hear that a process without privileges may not have it.
+    const auto text = fmt::format("{}; it stays as it is", done.error().text());
+    flags.given("oom-score-adj") ? log->warning(text) : log->detail(2, text);
+  }
+  const auto ended = run_daemon({.version = VIADUCT_VERSION,
+                                 .config = *config,
+                                 .log = *log,
+                                 .make_source = make_source,
+                                 .make_mode = make_mode});
+  if (ended) return kDone;
+  log->error(ended.error().text());
+  return kFailed;
+}
+
+// Problems of the manifests to standard error, what would be forwarded to standard output.
+int check(const config::FlagValues& flags) {
+  const auto config = config::config_for_check(flags, host::host_name());
+  if (!config) return complain(config.error(), kMisused);
+  auto loaded = sources::manifests::load(config->manifests);
+  if (!loaded) return complain(loaded.error(), kFailed);
+
+  state::ServiceTable table{{.name = config->node_name}};
+  const auto records = loaded->records.size();
+  table.replace(std::move(loaded->records));
+  auto problems = std::move(loaded->problems);
+  for (auto& remark : table.remarks()) problems.push_back(std::move(remark));
+
+  fmt::print("{} records; on node {} {} service ports with {} endpoints are forwarded\n", records,
+             printable(config->node_name), table.size(), table.endpoint_count());
+  if (const auto text = forwarding_table(table); !text.empty()) fmt::print("\n{}", text);
+  if (config->verbosity >= 2) {
+    for (const auto& object : loaded->skipped) fmt::print("not used: {}\n", printable(object));
+  }
+  for (const auto& problem : problems) {
+    fmt::print(stderr, "{}: {}\n", printable(problem.where), printable(problem.what));
+  }
+  return problems.empty() ? kDone : kFailed;
+}
+
+int perform(const config::CommandLine& line) {
+  switch (line.command) {
+    case config::Command::run:
+      return run(line.flags);
+    case config::Command::check:
+      return check(line.flags);
+    case config::Command::cleanup:
+      return complain(invalid("cleanup: no mode of this build writes to the kernel"), kFailed);
+    case config::Command::version:
+      fmt::print("{}{}\n", line.flags.text("version") == "raw" ? "" : "viaduct ", VIADUCT_VERSION);
+      return kDone;
+    case config::Command::help:
+      fmt::print("{}", config::help_text());
+      return kDone;
+  }
+  return kMisused;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const std::vector<std::string> words(argv + 1, argv + argc);
+    const auto line = config::parse_command_line(words);
+    if (!line) return complain(line.error(), kMisused);
+    const auto status = perform(*line);
+    // A full disk or a closed pipe must not look like success.
+    if (std::fflush(stdout) != 0) return complain(system_error(errno, "standard output"), kFailed);
+    return status;
+  } catch (const std::exception& error) {
+    return complain(invalid(error.what()), kFailed);
+  }
+}
