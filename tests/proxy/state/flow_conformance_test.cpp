@@ -61,7 +61,6 @@ bool holds(const auto& range, const auto& value) {
 struct Fate {
   Verdict verdict = Verdict::pass;
   std::set<std::string> endpoints;
-  friend bool operator==(const Fate&, const Fate&) = default;
 };
 
 Fate deliver(const ServicePort& port, const EndpointList& endpoints) {
