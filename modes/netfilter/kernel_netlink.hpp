@@ -1,0 +1,30 @@
+// The real nf_tables, over netlink, of the network namespace in which it was opened.
+#pragma once
+
+#include "modes/netfilter/batch.hpp"
+#include "modes/netfilter/kernel.hpp"
+#include "modes/netfilter/nfnetlink_socket.hpp"
+
+namespace modes::netfilter {
+
+class NetlinkKernel final : public Kernel {
+ public:
+  [[nodiscard]] static Result<NetlinkKernel> open();
+
+  Result<std::uint32_t> generation() override;
+  Awaitable<Result<Observation>> observe(std::function<bool(const ChainKey&)> itemised) override;
+  Result<CommitResult> commit(const Transaction& transaction, std::uint32_t generation) override;
+
+ private:
+  explicit NetlinkKernel(NfnetlinkSocket socket) : socket_{std::move(socket)} {}
+
+  Result<void> discard_pending();
+  Awaitable<Result<bool>> dump(int type, Family family, Table table, ObservationReader& reader);
+  Awaitable<Result<bool>> observe_once(Observation& into,
+                                       const std::function<bool(const ChainKey&)>& itemised);
+
+  NfnetlinkSocket socket_;
+  Batch batch_;
+};
+
+}  // namespace modes::netfilter
