@@ -153,14 +153,6 @@ void encode_batch(const Transaction& transaction, std::uint32_t generation,
   encoder.end();
 }
 
-std::size_t encoded_size(const Operation& operation) {
-  constexpr std::size_t kMessage = 160, kRule = 640;
-  if (const auto* rewrite = std::get_if<RewriteChain>(&operation)) {
-    return kMessage + rewrite->rules.size() * kRule;
-  }
-  return kRule;
-}
-
 void collect_refusals(const Batch& batch, Bytes datagram, std::vector<Refusal>& into) {
   for_each_message(datagram, [&](const Message& message) {
     const auto ack = parse_acknowledgement(message);

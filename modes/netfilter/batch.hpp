@@ -29,9 +29,6 @@ struct Batch {
 void encode_batch(const Transaction& transaction, std::uint32_t generation,
                   std::uint32_t first_sequence, Batch& into);
 
-// A rough upper estimate, in bytes, of what an operation takes in a batch.
-[[nodiscard]] std::size_t encoded_size(const Operation& operation);
-
 struct Refusal {
   std::optional<BatchPlace> place;  // nullopt: of the batch as a whole
   int error = 0;                    // errno

@@ -3,6 +3,7 @@
 
 #include "modes/netfilter/rule.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <variant>
 #include <vector>
@@ -61,5 +62,14 @@ using Operation = std::variant<AddTable, AddBaseChain, AddChain, RewriteChain, I
 
 // In order; the kernel takes all or nothing.
 using Transaction = std::vector<Operation>;
+
+// A rough estimate, in bytes of netlink, for dividing large loads.
+[[nodiscard]] inline std::size_t encoded_size(const Operation& operation) {
+  constexpr std::size_t kMessage = 100, kRule = 450;
+  if (const auto* rewrite = std::get_if<RewriteChain>(&operation)) {
+    return kMessage + rewrite->rules.size() * kRule;
+  }
+  return kRule;
+}
 
 }  // namespace modes::netfilter

@@ -1,0 +1,36 @@
+// The iptables mode: service rules in the tables of iptables, written over nf_tables netlink.
+//
+// Joins the planner (what to write), the kernel (writing it), and the monitors (who else writes).
+#pragma once
+
+#include "modes/iptables/settings.hpp"
+#include "modes/mode.hpp"
+#include "modes/netfilter/kernel.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <memory>
+
+namespace modes::iptables {
+
+// What the mode has to say about the machine it runs on, once, at start: limits and settings that
+// could not be made.
+struct Advice {
+  std::string text;
+};
+
+// Opens its sockets in the network namespace of the calling thread. Fails where the kernel has no
+// nf_tables or the process may not use it.
+[[nodiscard]] Result<std::unique_ptr<Mode>> make_iptables_mode(
+    boost::asio::any_io_executor executor, Settings settings,
+    std::function<void(const Advice&)> advise);
+
+struct CleanupReport {
+  std::size_t rules = 0;
+  std::size_t chains = 0;
+};
+// Removes every rule that bears our mark, and every chain that then is nobody's. What others wrote,
+// also under the ecosystem's names, stays.
+[[nodiscard]] Awaitable<Result<CleanupReport>> cleanup(netfilter::Kernel& kernel);
+
+}  // namespace modes::iptables

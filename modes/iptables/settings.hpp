@@ -1,0 +1,58 @@
+// What an operator chooses about the iptables mode; fixed for the life of the process.
+#pragma once
+
+#include "proxy/ip_address.hpp"
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace modes::iptables {
+
+using proxy::Family;
+using proxy::IpAddress;
+using proxy::IpPrefix;
+
+// How traffic of this node's own pods is told from all other (--detect-local-mode).
+struct LocalByPrefix {  // ClusterCIDR: at most one prefix a family; a family without: can't tell
+  std::vector<IpPrefix> prefixes;
+};
+struct LocalByNodePrefix {};  // NodeCIDR: the pod CIDRs of this node's Node object
+struct LocalByInterface {     // BridgeInterface "cbr0", or InterfaceNamePrefix as "veth+"
+  std::string pattern;
+};
+using LocalDetector = std::variant<LocalByPrefix, LocalByNodePrefix, LocalByInterface>;
+
+struct Settings {
+  LocalDetector local;
+  bool masquerade_all = false;
+  std::uint8_t masquerade_bit = 14;  // 0 to 31
+  bool localhost_node_ports = true;  // IPv4 node ports answer on 127.0.0.0/8
+  // Where node ports answer: on all addresses of the node, or only those within these prefixes;
+  // with `node_ports_on_primary` on the InternalIPs of the Node object.
+  std::vector<IpPrefix> node_port_ranges;
+  bool node_ports_on_primary = false;
+
+  [[nodiscard]] std::uint32_t masquerade_mark() const { return std::uint32_t{1} << masquerade_bit; }
+};
+
+// What this node is at the moment, as far as rules depend on it.
+struct NodeFacts {
+  std::vector<IpAddress> addresses;     // of all interfaces
+  std::vector<IpAddress> internal_ips;  // of the Node object
+  std::vector<IpPrefix> pod_cidrs;      // of the Node object
+  bool tcp_be_liberal = false;          // net.netfilter.nf_conntrack_tcp_be_liberal
+
+  friend bool operator==(const NodeFacts&, const NodeFacts&) = default;
+};
+
+// How the ruleset is built: small clusters look exactly as kube-proxy's, large ones have fewer
+// chains (docs/decisions/0003-iptables-layout.md).
+struct Layout {
+  bool endpoint_chains = true;  // a KUBE-SEP- chain for every endpoint, with its hairpin rule
+
+  friend bool operator==(const Layout&, const Layout&) = default;
+};
+
+}  // namespace modes::iptables
