@@ -1,4 +1,8 @@
 // The program viaduct: chooses the command and puts the pieces together.
+#include "modes/iptables/cleanup.hpp"
+#include "modes/iptables/from_config.hpp"
+#include "modes/iptables/iptables_mode.hpp"
+#include "modes/netfilter/kernel_netlink.hpp"
 #include "modes/none/none_mode.hpp"
 #include "proxy/config/command_line.hpp"
 #include "proxy/config/from_flags.hpp"
@@ -11,6 +15,10 @@
 #include "proxy/sources/manifests/load.hpp"
 #include "proxy/sources/manifests/manifests_source.hpp"
 #include "proxy/state/service_table.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
 
 #include <fmt/format.h>
 
@@ -35,10 +43,12 @@ int complain(const Error& error, int status) {
 }
 
 Result<std::unique_ptr<modes::Mode>> make_mode(const config::Config& config,
-                                               boost::asio::io_context& /*io*/) {
+                                               boost::asio::io_context& io, Log& log) {
   switch (config.mode) {
     case config::ProxyMode::iptables:
-      return invalid("--proxy-mode: iptables is not part of this build");
+      return modes::iptables::make_iptables_mode(
+          io.get_executor(), modes::iptables::settings_from(config),
+          [&log](const modes::iptables::Advice& advice) { log.warning(advice.text); });
     case config::ProxyMode::none:
       return modes::none::make_mode();
   }
@@ -70,11 +80,12 @@ int run(const config::FlagValues& flags) {
     const auto text = fmt::format("{}; it stays as it is", done.error().text());
     flags.given("oom-score-adj") ? log->warning(text) : log->detail(2, text);
   }
-  const auto ended = run_daemon({.version = VIADUCT_VERSION,
-                                 .config = *config,
-                                 .log = *log,
-                                 .make_source = make_source,
-                                 .make_mode = make_mode});
+  const auto ended = run_daemon(
+      {.version = VIADUCT_VERSION,
+       .config = *config,
+       .log = *log,
+       .make_source = make_source,
+       .make_mode = [&log](const auto& chosen, auto& io) { return make_mode(chosen, io, *log); }});
   if (ended) return kDone;
   log->error(ended.error().text());
   return kFailed;
@@ -105,6 +116,19 @@ int check(const config::FlagValues& flags) {
   return problems.empty() ? kDone : kFailed;
 }
 
+// Removes what any mode ever wrote; rules of others stay, also those of a kube-proxy.
+int cleanup() {
+  auto kernel = modes::netfilter::NetlinkKernel::open();
+  if (!kernel) return complain(kernel.error(), kFailed);
+  boost::asio::io_context io;
+  auto done = boost::asio::co_spawn(io, modes::iptables::cleanup(*kernel), boost::asio::use_future);
+  io.run();
+  const auto report = done.get();
+  if (!report) return complain(report.error(), kFailed);
+  fmt::print("removed {} rules and {} chains\n", report->rules, report->chains);
+  return kDone;
+}
+
 int perform(const config::CommandLine& line) {
   switch (line.command) {
     case config::Command::run:
@@ -112,7 +136,7 @@ int perform(const config::CommandLine& line) {
     case config::Command::check:
       return check(line.flags);
     case config::Command::cleanup:
-      return complain(invalid("cleanup: no mode of this build writes to the kernel"), kFailed);
+      return cleanup();
     case config::Command::version:
       fmt::print("{}{}\n", line.flags.text("version") == "raw" ? "" : "viaduct ", VIADUCT_VERSION);
       return kDone;

@@ -5,11 +5,12 @@
 
 #include "modes/iptables/settings.hpp"
 #include "modes/mode.hpp"
-#include "modes/netfilter/kernel.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <functional>
 #include <memory>
+#include <string>
 
 namespace modes::iptables {
 
@@ -24,13 +25,5 @@ struct Advice {
 [[nodiscard]] Result<std::unique_ptr<Mode>> make_iptables_mode(
     boost::asio::any_io_executor executor, Settings settings,
     std::function<void(const Advice&)> advise);
-
-struct CleanupReport {
-  std::size_t rules = 0;
-  std::size_t chains = 0;
-};
-// Removes every rule that bears our mark, and every chain that then is nobody's. What others wrote,
-// also under the ecosystem's names, stays.
-[[nodiscard]] Awaitable<Result<CleanupReport>> cleanup(netfilter::Kernel& kernel);
 
 }  // namespace modes::iptables

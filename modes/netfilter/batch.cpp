@@ -76,8 +76,10 @@ class Encoder {
   }
 
   void write(const AddTable& op) {
-    message(NFT_MSG_NEWTABLE, NLM_F_CREATE, op.family, 0,
-            [&](AttributeWriter& out) { out.put_text(NFTA_TABLE_NAME, to_string(op.table)); });
+    message(NFT_MSG_NEWTABLE, NLM_F_CREATE, op.family, 0, [&](AttributeWriter& out) {
+      out.put_text(NFTA_TABLE_NAME, to_string(op.table));
+      out.put(NFTA_TABLE_USERDATA, ownership_mark());
+    });
   }
   void write(const AddBaseChain& op) {
     message(NFT_MSG_NEWCHAIN, NLM_F_CREATE, op.chain.family, 0, [&](AttributeWriter& out) {
@@ -90,13 +92,14 @@ class Encoder {
       out.put_be32(NFTA_HOOK_PRIORITY, static_cast<std::uint32_t>(base.priority));
       out.close(hook);
       out.put_be32(NFTA_CHAIN_POLICY, NF_ACCEPT);
+      out.put(NFTA_CHAIN_USERDATA, ownership_mark());
     });
   }
   void write(const AddChain& op) {
     message(NFT_MSG_NEWCHAIN, NLM_F_CREATE, op.chain.family, 0, [&](AttributeWriter& out) {
       out.put_text(NFTA_CHAIN_TABLE, to_string(op.chain.table));
       out.put_text(NFTA_CHAIN_NAME, op.chain.name.view());
-      out.put(NFTA_CHAIN_USERDATA, chain_mark());
+      out.put(NFTA_CHAIN_USERDATA, ownership_mark());
     });
   }
   static void rule_chain(AttributeWriter& out, const ChainKey& chain) {
@@ -133,6 +136,11 @@ class Encoder {
       out.put_text(NFTA_CHAIN_TABLE, to_string(op.chain.table));
       out.put_text(NFTA_CHAIN_NAME, op.chain.name.view());
     });
+  }
+
+  void write(const DeleteTable& op) {
+    message(NFT_MSG_DELTABLE, 0, op.family, 0,
+            [&](AttributeWriter& out) { out.put_text(NFTA_TABLE_NAME, to_string(op.table)); });
   }
 
   Batch& batch_;

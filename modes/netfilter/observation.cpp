@@ -105,7 +105,7 @@ std::optional<ChainMessage> parse_chain(Family family, Bytes attributes) {
         out.base = true;
         break;
       case NFTA_CHAIN_USERDATA:
-        out.marked = is_chain_mark(attribute.payload);
+        out.marked = is_ownership_mark(attribute.payload);
         break;
       default:
         break;
@@ -135,15 +135,25 @@ void ObservationReader::read(const Message& message) {
 }
 
 void ObservationReader::read_table(Family family, Bytes attributes) {
+  std::optional<Table> table;
+  bool marked = false;
   for_each_attribute(attributes, [&](const Attribute& attribute) {
-    if (attribute.type != NFTA_TABLE_NAME) return;
-    if (const auto table = parse_table(attribute.text())) into_.tables.emplace(family, *table);
+    if (attribute.type == NFTA_TABLE_NAME) table = parse_table(attribute.text());
+    if (attribute.type == NFTA_TABLE_USERDATA) marked = is_ownership_mark(attribute.payload);
   });
+  if (table) into_.tables[{family, *table}] = marked;
 }
 
 void ObservationReader::read_chain(Family family, Bytes attributes) {
   const auto chain = parse_chain(family, attributes);
-  if (!chain) return;
+  if (!chain) {
+    for_each_attribute(attributes, [&](const Attribute& attribute) {
+      if (attribute.type != NFTA_CHAIN_TABLE) return;
+      if (const auto table = parse_table(attribute.text()))
+        into_.foreign_chains.emplace(family, *table);
+    });
+    return;
+  }
   auto& entry = into_.chains[chain->chain];
   entry.base = chain->base;
   entry.marked = chain->marked;

@@ -7,6 +7,7 @@
 #include "modes/netfilter/rule_codec.hpp"
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -33,8 +34,10 @@ struct ObservedChain {
 
 struct Observation {
   std::uint32_t generation = 0;
-  std::set<std::pair<Family, Table>> tables;
+  std::map<std::pair<Family, Table>, bool> tables;  // is it marked as created by us?
   std::unordered_map<ChainKey, ObservedChain> chains;
+  // Tables with chains or sets that cannot be ours by their names.
+  std::set<std::pair<Family, Table>> foreign_chains;
   // Jumps from rules that are not ours: from which chain, to which.
   std::vector<std::pair<ChainKey, ChainName>> foreign_jumps;
 

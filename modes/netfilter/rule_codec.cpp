@@ -125,18 +125,18 @@ std::optional<Digest> our_digest(std::span<const std::byte> bytes) {
 }
 
 namespace {
-constexpr std::array kChainMark{userdata::kPrivate, std::byte{3}, userdata::kMagic[0],
-                                userdata::kMagic[1], userdata::kVersion};
+constexpr std::array kOwnershipMark{userdata::kPrivate, std::byte{3}, userdata::kMagic[0],
+                                    userdata::kMagic[1], userdata::kVersion};
 }  // namespace
 
-std::span<const std::byte> chain_mark() {
-  return kChainMark;
+std::span<const std::byte> ownership_mark() {
+  return kOwnershipMark;
 }
 
-bool is_chain_mark(std::span<const std::byte> bytes) {
+bool is_ownership_mark(std::span<const std::byte> bytes) {
   // Of any version: a chain's content is told by its rules.
-  return bytes.size() == kChainMark.size() &&
-         std::ranges::equal(bytes.first(4), std::span{kChainMark}.first(4));
+  return bytes.size() == kOwnershipMark.size() &&
+         std::ranges::equal(bytes.first(4), std::span{kOwnershipMark}.first(4));
 }
 
 std::uint32_t probability_of(std::uint32_t chosen, std::uint32_t remaining) {

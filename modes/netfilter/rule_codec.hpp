@@ -33,9 +33,10 @@ Digest encode_rule(Family family, const Rule& rule, std::vector<std::byte>& out)
 // nullopt for any other bytes. Hostile input is fine.
 [[nodiscard]] std::optional<Digest> our_digest(std::span<const std::byte> userdata);
 
-// What marks a chain as created by us (NFTA_CHAIN_USERDATA), and the test for it.
-[[nodiscard]] std::span<const std::byte> chain_mark();
-[[nodiscard]] bool is_chain_mark(std::span<const std::byte> userdata);
+// What marks a table or chain as created by us (NFTA_TABLE_USERDATA, NFTA_CHAIN_USERDATA), and the
+// test for it.
+[[nodiscard]] std::span<const std::byte> ownership_mark();
+[[nodiscard]] bool is_ownership_mark(std::span<const std::byte> userdata);
 
 // The chance of one in `remaining` as iptables parses what kube-proxy prints with 10 decimals.
 // Requires remaining >= 1 and chosen <= remaining; 0 ("always") when chosen == remaining.

@@ -14,12 +14,12 @@ namespace modes::netfilter {
 // numbers a meaning. 0: nobody's in particular.
 using OwnerId = std::uint32_t;
 
-struct AddTable {
+struct AddTable {  // marked as ours
   Family family = Family::v4;
   Table table = Table::nat;
   friend bool operator==(const AddTable&, const AddTable&) = default;
 };
-// A base chain of iptables (PREROUTING, INPUT …) with its hook and priority, policy accept.
+// A base chain of iptables (PREROUTING, INPUT …) with its hook and priority, policy accept, marked.
 struct AddBaseChain {
   ChainKey chain;
   friend bool operator==(const AddBaseChain&, const AddBaseChain&) = default;
@@ -57,8 +57,13 @@ struct DeleteChain {  // flushes it first
   OwnerId owner = 0;
   friend bool operator==(const DeleteChain&, const DeleteChain&) = default;
 };
+struct DeleteTable {  // which has no chains left
+  Family family = Family::v4;
+  Table table = Table::nat;
+  friend bool operator==(const DeleteTable&, const DeleteTable&) = default;
+};
 using Operation = std::variant<AddTable, AddBaseChain, AddChain, RewriteChain, InsertRule,
-                               AppendRule, DeleteRule, DeleteChain>;
+                               AppendRule, DeleteRule, DeleteChain, DeleteTable>;
 
 // In order; the kernel takes all or nothing.
 using Transaction = std::vector<Operation>;
