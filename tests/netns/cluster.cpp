@@ -66,9 +66,9 @@ void Cluster::remove(const ObjectKey& key) const {
   std::filesystem::remove(folder_ / file_name(key));
 }
 
-void Cluster::apply_surroundings(const Scenario& scenario) const {
-  apply(node(scenario.proxy));
-  if (!scenario.proxy.service_cidrs.empty()) apply(service_cidrs(scenario.proxy.service_cidrs));
+void Cluster::apply_surroundings(const ProxySettings& proxy) const {
+  apply(node(proxy));
+  if (!proxy.service_cidrs.empty()) apply(service_cidrs(proxy.service_cidrs));
   for (char number = '1'; number <= '6'; ++number) apply(name_space(std::string{"ns"} + number));
 }
 

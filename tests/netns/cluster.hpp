@@ -16,9 +16,9 @@ class Cluster {
       const Object& object) const;  // creates or replaces; readers see old or new, never half
   void remove(const ObjectKey& key) const;
 
-  // What every scenario's cluster has besides its own objects: the node (by TOPOLOGY.md, unless the
-  // scenario brings its own), the service CIDRs, the namespaces.
-  void apply_surroundings(const Scenario& scenario) const;
+  // What every scenario's cluster has besides its own objects: the node by TOPOLOGY.md (an object
+  // of the scenario's own replaces it), the service CIDRs, the namespaces.
+  void apply_surroundings(const ProxySettings& proxy) const;
 
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
 

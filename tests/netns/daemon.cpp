@@ -29,9 +29,7 @@ std::vector<std::string> command(std::vector<std::string> arguments) {
 }
 
 std::vector<std::string> run_arguments(const Cluster& cluster, std::vector<std::string> flags) {
-  // Network namespaces share the file system: daemons of tests that run side by side would meet at
-  // the default admin socket.
-  flags.insert(flags.begin(), {"run", "--manifests", cluster.folder().string(), "--admin-socket="});
+  flags.insert(flags.begin(), {"run", "--manifests", cluster.folder().string()});
   return flags;
 }
 

@@ -5,9 +5,7 @@
 //   VIADUCT_MODES       the modes to run, by commas (default: all there are)
 //   VIADUCT_BINARY      another daemon than this build's
 //   VIADUCT_HOLD        set: a failed lab is kept until Enter, with how to get into it
-#include "tests/netns/cluster.hpp"
-#include "tests/netns/daemon.hpp"
-#include "tests/netns/flow_runner.hpp"
+#include "tests/netns/daemon_lab.hpp"
 
 #include <gtest/gtest.h>
 
@@ -32,53 +30,40 @@ class FlowTest : public testing::Test {
     const auto scenario = load_scenario(file_);
     if (!applies(scenario, mode_)) GTEST_SKIP() << "of other modes";
     if (const auto why = why_no_namespaces(); !why.empty()) GTEST_SKIP() << why;
-    Topology topology;
-    for (const auto& address : scenario.proxy.extra_node_addresses)
-      topology.add_node_address(address);
+    DaemonLab lab{scenario.proxy, mode_.name};
     try {
-      check(scenario, topology);
+      check(scenario, lab);
     } catch (const std::exception& error) {
       ADD_FAILURE() << scenario.name << ": " << error.what();
     }
-    if (HasFailure() && std::getenv("VIADUCT_HOLD") != nullptr) hold(topology);
+    if (HasFailure() && std::getenv("VIADUCT_HOLD") != nullptr) hold(lab.topology());
   }
 
  private:
-  void check(const Scenario& scenario, Topology& topology) {
-    Responder responder;
-    FlowRunner runner{topology, responder, mode_};
-    runner.serve(scenario.listeners);
-    const Cluster cluster{"/run/viaduct-lab/manifests"};
-    cluster.apply_surroundings(scenario);
-    Barrier barrier{topology, cluster};
-    std::optional<Daemon> daemon;
+  static void check(const Scenario& scenario, DaemonLab& lab) {
+    lab.runner().serve(scenario.listeners);
     for (const auto& step : scenario.steps) {
-      for (const auto& key : step.remove) cluster.remove(key);
-      for (const auto& object : step.apply) cluster.apply(object);
-      if (!daemon) {
-        daemon.emplace(topology.node_a(), cluster, flags_for(scenario.proxy, mode_.name));
-        daemon->wait_until_healthy();
-      }
-      barrier.pass(*daemon);
-      report(scenario, step, runner.run(step.flows), topology, *daemon);
+      for (const auto& key : step.remove) lab.cluster().remove(key);
+      for (const auto& object : step.apply) lab.cluster().apply(object);
+      if (!lab.is_running()) lab.start();
+      lab.settle();
+      report(scenario, step, lab.runner().run(step.flows), lab);
     }
   }
 
   static void report(const Scenario& scenario, const Step& step,
-                     const std::vector<FlowFailure>& failures, const Topology& topology,
-                     Daemon& daemon) {
+                     const std::vector<FlowFailure>& failures, DaemonLab& lab) {
     if (failures.empty()) return;
     std::string text = "scenario " + scenario.name + ", step '" + step.name + "'\n";
     std::set<std::string> tables;
     for (const auto& failure : failures) {
       text += failure.text + '\n';
-      const bool v4 = failure.flow->to.ip.family() == Family::v4;
-      tables.insert(v4 ? "iptables-save" : "ip6tables-save");
+      tables.insert(save_command(failure.flow->to.ip.family()));
     }
     for (const auto& command : tables) {
-      text += "--- " + command + " on node-a\n" + run(topology.node_a().net, {command}).output;
+      text += "--- " + command + " on node-a\n" + run(lab.node().net, {command}).output;
     }
-    ADD_FAILURE() << text << "--- the daemon\n" << daemon.process().output();
+    ADD_FAILURE() << text << "--- the daemon\n" << lab.daemon().process().output();
   }
 
   static void hold(const Topology& topology) {

@@ -72,36 +72,6 @@ Expectation parse_expectation(const YAML::Node& node) {
   return result;
 }
 
-Flow parse_flow(const YAML::Node& node) {
-  allow_keys(node,
-             {"name", "from", "to", "port", "protocol", "expect", "expectByMode", "byModeBasis",
-              "modes", "basis", "repeat", "sticky", "stickyGroup", "waitBeforeEach", "note"});
-  Flow flow;
-  flow.name = required(node, "name").as<std::string>();
-  try {
-    flow.from = address(required(node, "from").as<std::string>());
-    flow.to = {.ip = address(required(node, "to").as<std::string>()),
-               .port = Port{required(node, "port").as<std::uint16_t>()}};
-    const auto protocol = proxy::parse_protocol(required(node, "protocol").as<std::string>());
-    if (!protocol) refuse("unknown protocol");
-    flow.protocol = *protocol;
-    flow.expect = parse_expectation(required(node, "expect"));
-    for (const auto& item : node["expectByMode"]) {
-      flow.expect_by_mode[item.first.Scalar()] = parse_expectation(item.second);
-    }
-    flow.modes = string_set(node, "modes");
-    flow.repeat = optional<int>(node, "repeat");
-    flow.sticky = optional<bool>(node, "sticky").value_or(false);
-    flow.sticky_group = optional<std::string>(node, "stickyGroup").value_or("");
-    if (const auto seconds = optional<double>(node, "waitBeforeEach")) {
-      flow.wait_before_each = std::chrono::milliseconds{std::lround(*seconds * 1000)};
-    }
-  } catch (const std::exception& error) {
-    refuse("flow '" + flow.name + "': " + error.what());
-  }
-  return flow;
-}
-
 std::vector<Flow> parse_flows(const YAML::Node& list) {
   std::vector<Flow> flows;
   for (const auto& item : list) flows.push_back(parse_flow(item));
@@ -160,18 +130,6 @@ void collect(std::set<Listener>& into, const YAML::Node& owners, const YAML::Nod
   }
 }
 
-void collect(std::set<Listener>& into, const YAML::Node& objects) {
-  for (const auto& object : objects) {
-    const auto kind = object["kind"].as<std::string>("");
-    if (kind == "EndpointSlice") collect(into, object["endpoints"], object["ports"]);
-    if (kind != "Endpoints") continue;
-    for (const auto& subset : object["subsets"]) {
-      collect(into, subset["addresses"], subset["ports"]);
-      collect(into, subset["notReadyAddresses"], subset["ports"]);
-    }
-  }
-}
-
 Step parse_step(const std::string& name, const YAML::Node& apply, const YAML::Node& remove,
                 const YAML::Node& flows) {
   Step step{.name = name, .apply = {}, .remove = {}, .flows = {}};
@@ -219,8 +177,52 @@ std::string Flow::text() const {
   return std::string{proxy::upper_name(protocol)} + ' ' + from.text() + " -> " + to.text();
 }
 
+Flow parse_flow(const YAML::Node& node) {
+  allow_keys(node,
+             {"name", "from", "to", "port", "protocol", "expect", "expectByMode", "byModeBasis",
+              "modes", "basis", "repeat", "sticky", "stickyGroup", "waitBeforeEach", "note"});
+  Flow flow;
+  flow.name = required(node, "name").as<std::string>();
+  try {
+    flow.from = address(required(node, "from").as<std::string>());
+    flow.to = {.ip = address(required(node, "to").as<std::string>()),
+               .port = Port{required(node, "port").as<std::uint16_t>()}};
+    const auto protocol = proxy::parse_protocol(required(node, "protocol").as<std::string>());
+    if (!protocol) refuse("unknown protocol");
+    flow.protocol = *protocol;
+    flow.expect = parse_expectation(required(node, "expect"));
+    for (const auto& item : node["expectByMode"]) {
+      flow.expect_by_mode[item.first.Scalar()] = parse_expectation(item.second);
+    }
+    flow.modes = string_set(node, "modes");
+    flow.repeat = optional<int>(node, "repeat");
+    flow.sticky = optional<bool>(node, "sticky").value_or(false);
+    flow.sticky_group = optional<std::string>(node, "stickyGroup").value_or("");
+    if (const auto seconds = optional<double>(node, "waitBeforeEach")) {
+      flow.wait_before_each = std::chrono::milliseconds{std::lround(*seconds * 1000)};
+    }
+  } catch (const std::exception& error) {
+    refuse("flow '" + flow.name + "': " + error.what());
+  }
+  return flow;
+}
+
 Object parse_object(const YAML::Node& node) {
   return {.key = parse_key(node, required(node, "metadata")), .json = to_json(node)};
+}
+
+std::set<Listener> listeners_in(const YAML::Node& objects) {
+  std::set<Listener> result;
+  for (const auto& object : objects) {
+    const auto kind = object["kind"].as<std::string>("");
+    if (kind == "EndpointSlice") collect(result, object["endpoints"], object["ports"]);
+    if (kind != "Endpoints") continue;
+    for (const auto& subset : object["subsets"]) {
+      collect(result, subset["addresses"], subset["ports"]);
+      collect(result, subset["notReadyAddresses"], subset["ports"]);
+    }
+  }
+  return result;
 }
 
 Scenario parse_scenario(const YAML::Node& document) {
@@ -232,12 +234,12 @@ Scenario parse_scenario(const YAML::Node& document) {
     scenario.proxy = parse_proxy(required(document, "proxy"));
     scenario.steps.push_back(
         parse_step("start", required(document, "objects"), {}, required(document, "flows")));
-    collect(scenario.listeners, document["objects"]);
+    scenario.listeners = listeners_in(document["objects"]);
     for (const auto& step : document["steps"]) {
       allow_keys(step, {"name", "apply", "delete", "flows"});
       scenario.steps.push_back(parse_step(required(step, "name").as<std::string>(), step["apply"],
                                           step["delete"], step["flows"]));
-      collect(scenario.listeners, step["apply"]);
+      scenario.listeners.merge(listeners_in(step["apply"]));
     }
   } catch (const std::exception& error) {
     refuse(scenario.name + ": " + error.what());

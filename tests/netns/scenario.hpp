@@ -101,7 +101,10 @@ struct Scenario {
 // the schema: an unknown key, a missing one, a wrong value.
 [[nodiscard]] Scenario parse_scenario(const YAML::Node& document);
 [[nodiscard]] Scenario load_scenario(const std::filesystem::path& file);
+[[nodiscard]] Flow parse_flow(const YAML::Node& node);
 [[nodiscard]] Object parse_object(const YAML::Node& node);
+// Of a list of objects.
+[[nodiscard]] std::set<Listener> listeners_in(const YAML::Node& objects);
 
 // Of a mode: its name, whose expectations and defaults it takes where the scenarios do not name it,
 // and whether endpoints see the node's address whoever the client is.
