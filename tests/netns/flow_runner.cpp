@@ -175,6 +175,7 @@ void FlowRunner::run_together(const std::vector<const Flow*>& flows,
   for (const auto* flow : flows) prepared.push_back(prepare(*flow));
   std::vector<std::vector<Outcome>> outcomes{flows.size()};
   std::vector<std::future<std::string>> running;
+  running.reserve(flows.size());
   for (std::size_t i = 0; i < flows.size(); ++i) {
     running.push_back(
         std::async(std::launch::async, [&, i] { return carry_out(prepared[i], outcomes[i]); }));

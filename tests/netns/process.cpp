@@ -51,6 +51,7 @@ Process::Process(const NetworkNamespace& net, const std::vector<std::string>& ar
     : output_{memory_file({})} {
   const auto in = memory_file(input);
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   for (const auto& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
   // Appending keeps what two writers (the program and its own children) say apart.

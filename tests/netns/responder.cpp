@@ -219,11 +219,12 @@ void Responder::run() {
         ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
     for (const auto& event :
          std::span{events}.first(ready < 0 ? 0 : static_cast<std::size_t>(ready))) {
-      if (event.data.u64 == 0) return;
+      const Id id = event.data.u64;  // copied: the kernel's structure is packed
+      if (id == 0) return;
       // Handled under the lock, so that a socket is closed for good when stop_serving() returns. An
       // id that is gone was closed after epoll_wait had returned it.
       const std::lock_guard lock{mutex_};
-      if (const auto found = handlers_.find(event.data.u64); found != handlers_.end()) {
+      if (const auto found = handlers_.find(id); found != handlers_.end()) {
         found->second->on_readable();
       }
     }

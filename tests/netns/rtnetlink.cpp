@@ -18,7 +18,11 @@ namespace {
 using proxy::Family;
 using proxy::IpAddress;
 
-constexpr std::size_t kMessageSize = 4096;  // bytes; the longest request here has about 300
+constexpr std::size_t kMessageSize = 4096;        // bytes; the longest request here has about 300
+constexpr std::size_t kNotificationSize = 32768;  // bytes; a link's can pass a page
+
+// IF_OPER_UP of linux/if.h, which does not go together with net/if.h.
+constexpr std::byte kOperationallyUp{6};
 
 // A request under construction. The attribute functions of libmnl append to its buffer.
 class Request {
@@ -55,22 +59,55 @@ void put_end(nlmsghdr& message, const LinkEnd& end) {
   put_mac(message, IFLA_ADDRESS, end.mac);
 }
 
-// Whether an RTM_NEWROUTE is the local route to the address. libmnl's loop over attributes is a
-// macro that C++ does not take, hence the explicit one.
-bool delivers_to(const nlmsghdr& message, const IpAddress& address) {
-  const auto* route = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(&message));
-  if (route->rtm_type != RTN_LOCAL) return false;
+// The payload of the message's first attribute of the type, behind a header of that size; empty
+// when there is none. libmnl's loop over attributes is a macro that C++ does not take.
+std::span<const std::byte> attribute(const nlmsghdr& message, std::size_t header,
+                                     std::uint16_t type) {
   const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(&message));
-  const auto* item =
-      static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(&message, sizeof(rtmsg)));
+  const auto* item = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(&message, header));
   for (; mnl_attr_ok(item, static_cast<int>(end - reinterpret_cast<const char*>(item)));
        item = mnl_attr_next(item)) {
-    if (mnl_attr_get_type(item) != RTA_DST) continue;
-    const std::span bytes{static_cast<const std::byte*>(mnl_attr_get_payload(item)),
-                          mnl_attr_get_payload_len(item)};
-    return std::ranges::equal(bytes, address.bytes());
+    if (mnl_attr_get_type(item) != type) continue;
+    return {static_cast<const std::byte*>(mnl_attr_get_payload(item)),
+            mnl_attr_get_payload_len(item)};
   }
-  return false;
+  return {};
+}
+
+template <class Header>
+const Header& header_of(const nlmsghdr& message) {
+  return *static_cast<const Header*>(mnl_nlmsg_get_payload(&message));
+}
+
+bool delivers_to(const nlmsghdr& message, const IpAddress& address) {
+  return message.nlmsg_type == RTM_NEWROUTE && header_of<rtmsg>(message).rtm_type == RTN_LOCAL &&
+         std::ranges::equal(attribute(message, sizeof(rtmsg), RTA_DST), address.bytes());
+}
+
+bool runs(const nlmsghdr& message, int index) {
+  if (message.nlmsg_type != RTM_NEWLINK || header_of<ifinfomsg>(message).ifi_index != index) {
+    return false;
+  }
+  const auto state = attribute(message, sizeof(ifinfomsg), IFLA_OPERSTATE);
+  return !state.empty() && state[0] == kOperationallyUp;
+}
+
+// Reads notifications until one is what is waited for.
+template <class Wanted>
+void await(mnl_socket* notifications, const std::string& what, Wanted is_wanted) {
+  constexpr int kPatience = 5000;  // ms
+  alignas(NLMSG_ALIGNTO) std::array<std::byte, kNotificationSize> buffer{};
+  while (true) {
+    pollfd ready{.fd = mnl_socket_get_fd(notifications), .events = POLLIN, .revents = 0};
+    if (::poll(&ready, 1, kPatience) == 0) throw LabError{"not in time: " + what};
+    const auto size = mnl_socket_recvfrom(notifications, buffer.data(), buffer.size());
+    if (size < 0) fail_with_errno(what);
+    int left = static_cast<int>(size);
+    for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
+         mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+      if (is_wanted(*message)) return;
+    }
+  }
 }
 
 }  // namespace
@@ -145,6 +182,16 @@ void Rtnetlink::bring_up(const std::string& device) {
   send(request.get(), "bring up " + device);
 }
 
+void Rtnetlink::connect(const std::string& device, Rtnetlink& there, const std::string& other_end) {
+  // The end that comes up first finds no carrier. When there is one, the kernel activates it later,
+  // and until then drops what is sent through it.
+  const auto links = open(net_, RTMGRP_LINK);
+  bring_up(device);
+  there.bring_up(other_end);
+  await(links.get(), device + " up",
+        [index = index_of(device)](const nlmsghdr& message) { return runs(message, index); });
+}
+
 void Rtnetlink::enslave(const std::string& device, const std::string& bridge) {
   Request request{RTM_NEWLINK, 0};
   request.extra<ifinfomsg>().ifi_index = index_of(device);
@@ -167,22 +214,9 @@ void Rtnetlink::add_address(const std::string& device, const IpAddress& address,
   put_address(request.get(), IFA_LOCAL, address);
   put_address(request.get(), IFA_ADDRESS, address);
   send(request.get(), "add address " + address.text() + " to " + device);
-  if (comes_later) await_local_route(routes, address);
-}
-
-void Rtnetlink::await_local_route(const Socket& routes, const IpAddress& address) {
-  constexpr int kPatience = 5000;  // ms
-  alignas(NLMSG_ALIGNTO) std::array<std::byte, kMessageSize> buffer{};
-  while (true) {
-    pollfd ready{.fd = mnl_socket_get_fd(routes.get()), .events = POLLIN, .revents = 0};
-    if (::poll(&ready, 1, kPatience) == 0) throw LabError{"no local route to " + address.text()};
-    const auto size = mnl_socket_recvfrom(routes.get(), buffer.data(), buffer.size());
-    if (size < 0) fail_with_errno("read routes");
-    int left = static_cast<int>(size);
-    for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
-         mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-      if (message->nlmsg_type == RTM_NEWROUTE && delivers_to(*message, address)) return;
-    }
+  if (comes_later) {
+    await(routes.get(), "local route to " + address.text(),
+          [&](const nlmsghdr& message) { return delivers_to(message, address); });
   }
 }
 

@@ -37,7 +37,8 @@ class Rtnetlink {
   void add_bridge(const std::string& name);  // and brings it up
   // A pair of virtual Ethernet devices, one here and one in `there`; both still down.
   void add_veth(const LinkEnd& here, const LinkEnd& there);
-  void bring_up(const std::string& device);
+  // Brings both ends of a pair up and waits until the kernel passes packets between them.
+  void connect(const std::string& device, Rtnetlink& there, const std::string& other_end);
   void enslave(const std::string& device, const std::string& bridge);
   // Without duplicate address detection: packets to it are taken from now on.
   void add_address(const std::string& device, const proxy::IpAddress& address,
@@ -56,7 +57,7 @@ class Rtnetlink {
   };
   using Socket = std::unique_ptr<mnl_socket, Close>;
   [[nodiscard]] static Socket open(const NetworkNamespace& net, unsigned groups);
-  static void await_local_route(const Socket& routes, const proxy::IpAddress& address);
+  void bring_up(const std::string& device);
 
   const NetworkNamespace& net_;
   Socket socket_;

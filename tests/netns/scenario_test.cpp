@@ -38,11 +38,11 @@ TEST(Scenario, OfTheTreeIsReadWithEveryKeyKnown) {
 }
 
 TEST(Scenario, WithAnUnknownKeyIsRefused) {
-  EXPECT_THROW(parse_scenario(YAML::Load(document(", colour: red"))), std::runtime_error);
-  EXPECT_THROW(parse_scenario(YAML::Load(document("", "colour: red\n"))), std::runtime_error);
-  EXPECT_THROW(
-      parse_scenario(YAML::Load(document(", modes: [iptables], expectByMode: {ipvs: MAYBE}"))),
-      std::runtime_error);
+  const auto read = [](const std::string& text) { return parse_scenario(YAML::Load(text)).name; };
+  EXPECT_EQ(read(document("")), "n");
+  EXPECT_THROW(read(document(", colour: red")), std::runtime_error);
+  EXPECT_THROW(read(document("", "colour: red\n")), std::runtime_error);
+  EXPECT_THROW(read(document(", expectByMode: {ipvs: MAYBE}")), std::runtime_error);
 }
 
 TEST(Scenario, FlowKnowsAllThatTheSchemaOffers) {

@@ -119,8 +119,7 @@ void Topology::join_lan(Party& party, std::uint8_t id) {
   const auto port = "port" + std::to_string(id);
   party.links.add_veth({"eth0", party.net, lan_mac(id)}, {port, lan_->net, {2, 0, 0, 3, 0, id}});
   lan_->links.enslave(port, "br0");
-  lan_->links.bring_up(port);
-  party.links.bring_up("eth0");
+  lan_->links.connect(port, party.links, "eth0");
   party.links.add_address("eth0", address("fe80::" + std::to_string(id)), 64);
   if (id <= kNodeC) {
     for (const auto family : proxy::kFamilies) {
@@ -155,8 +154,7 @@ Party& Topology::add_pod(const IpAddress& wanted, Party& node) {
   auto& pod = add_party("pod " + wanted.text(), false);
   const auto device = "pod" + std::to_string(next_pod_++);
   pod.links.add_veth({"eth0", pod.net, kPodMac}, {device, node.net, kGatewayMac});
-  node.links.bring_up(device);
-  pod.links.bring_up("eth0");
+  node.links.connect(device, pod.links, "eth0");
   pod.links.add_address("eth0", wanted, proxy::address_bits(wanted.family()));
 
   const auto gateway = address(kGateways[wanted.family() == Family::v4 ? 0 : 1]);
