@@ -83,7 +83,7 @@ struct Envelope {
   [[nodiscard]] bool is_list() const {
     return kind.ends_with(kListSuffix) && items.starts_with('[');
   }
-  // What its items are if they don't say so; a plain List has no say.
+  // What its items are if they don't say so; a plain List has no say. Requires is_list().
   [[nodiscard]] TypeHint item_type() const {
     const auto item_kind = kind.substr(0, kind.size() - kListSuffix.size());
     if (item_kind.empty()) return {};
@@ -122,8 +122,8 @@ struct Decoder::Impl {
   json::Parser parser;
   json::SharedTexts shared;
 
-  void decode_value(std::string_view json, TypeHint hint, int depth,
-                    const std::function<void(Outcome)>& receive);
+  void decode_value(std::string_view json, int depth, const std::function<void(Outcome)>& receive);
+  void decode_items(const Envelope& list, int depth, const std::function<void(Outcome)>& receive);
   Outcome decode_one(std::string_view json, TypeHint hint);
 };
 
@@ -195,6 +195,7 @@ Outcome Decoder::Impl::decode_one(std::string_view json, TypeHint hint) {
 
   Decoded decoded{.record = reader->read({object, metadata, shared}),
                   .resource_version = std::string{metadata.text("resourceVersion")},
+                  .fingerprint = std::hash<std::string_view>{}(json),
                   .remarks = {}};
   if (reading.failed()) {
     auto error = within(title(kind, name), failure());
@@ -206,16 +207,35 @@ Outcome Decoder::Impl::decode_one(std::string_view json, TypeHint hint) {
   return decoded;
 }
 
-void Decoder::Impl::decode_value(std::string_view json, TypeHint hint, int depth,
+// Looks before it parses: a list is cut up instead.
+void Decoder::Impl::decode_value(std::string_view json, int depth,
                                  const std::function<void(Outcome)>& receive) {
   const auto envelope = look_at(json);
   if (!envelope) return receive(rejected({}, envelope.error()));
-  if (!envelope->is_list()) return receive(decode_one(json, hint));
+  if (!envelope->is_list()) return receive(decode_one(json, {}));
   if (depth == kDeepestList) return receive(rejected({}, invalid("too many lists in lists")));
+  decode_items(*envelope, depth, receive);
+}
 
-  const auto items = json::elements(envelope->items);
+// Parses before it looks: an item is hardly ever a list.
+void Decoder::Impl::decode_items(const Envelope& list, int depth,
+                                 const std::function<void(Outcome)>& receive) {
+  const auto items = json::elements(list.items);
   if (!items) return receive(rejected("items", items.error()));
-  for (const auto item : *items) decode_value(item, envelope->item_type(), depth + 1, receive);
+  for (std::size_t i = 0; i < items->size(); ++i) {
+    const auto item = (*items)[i];
+    auto outcome = decode_one(item, list.item_type());
+    const auto* skipped = std::get_if<Skipped>(&outcome);
+    if (skipped != nullptr && skipped->kind.ends_with(kListSuffix)) {
+      decode_value(item, depth + 1, receive);
+      continue;
+    }
+    auto* nameless = std::get_if<Rejected>(&outcome);
+    if (nameless != nullptr && !nameless->key) {
+      nameless->error = within("items[" + std::to_string(i) + "]", std::move(nameless->error));
+    }
+    receive(std::move(outcome));
+  }
 }
 
 // ── Decoder ─────────────────────────────────────────────────────────────────────────────────────
@@ -228,7 +248,7 @@ Decoder& Decoder::operator=(Decoder&&) noexcept = default;
 void Decoder::decode(std::string_view json, const std::function<void(Outcome)>& receive) {
   const auto values = json::values(json);
   if (!values) return receive(rejected({}, values.error()));
-  for (const auto value : *values) impl_->decode_value(value, {}, 0, receive);
+  for (const auto value : *values) impl_->decode_value(value, 0, receive);
 }
 
 Outcome Decoder::decode_object(std::string_view json, TypeHint hint) {

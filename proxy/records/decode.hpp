@@ -11,6 +11,7 @@
 #include "proxy/records/objects.hpp"
 #include "proxy/result.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,6 +25,7 @@ namespace proxy::records {
 struct Decoded {
   Record record;
   std::string resource_version;      // metadata.resourceVersion, opaque; empty in manifests
+  std::uint64_t fingerprint = 0;     // of the object's JSON text: the same text gives the same
   std::vector<std::string> remarks;  // values that were left out: "Service ns/name: field: why"
 };
 

@@ -5,6 +5,10 @@
 namespace proxy::records::json {
 namespace {
 
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 // Walks over a text; every skip stops at the end.
 class Cursor {
  public:
@@ -12,7 +16,7 @@ class Cursor {
 
   // The next character that is no blank, or 0 at the end. (A NUL in the text is no JSON either.)
   char peek() {
-    at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size());
+    while (at_ < text_.size() && is_blank(text_[at_])) ++at_;
     return at_ < text_.size() ? text_[at_] : '\0';
   }
   bool at_end() {
@@ -38,18 +42,18 @@ class Cursor {
   }
 
  private:
+  // From quote to quote; most of a text is in strings, and find() is quick.
   bool skip_string() {
-    for (++at_;; at_ += 2) {  // past the backslash and what it escapes
-      at_ = text_.find_first_of("\"\\", at_);
-      if (at_ == std::string_view::npos) {
-        at_ = text_.size();
-        return false;
+    for (auto quote = text_.find('"', at_ + 1); quote != std::string_view::npos;
+         quote = text_.find('"', quote + 1)) {
+      auto before = quote;
+      while (text_[before - 1] == '\\') --before;  // stops at the opening quote
+      if ((quote - before) % 2 == 0) {
+        at_ = quote + 1;
+        return true;
       }
-      if (text_[at_] == '"') break;
-      if (at_ + 1 >= text_.size()) return false;
     }
-    ++at_;
-    return true;
+    return false;
   }
 
   // To the bracket that closes the one here; which kind closes which is left to the parser.
@@ -81,8 +85,12 @@ class Cursor {
 
   // A number, true, false, null, or what is none of them.
   bool skip_word() {
+    constexpr std::string_view kEnds = ",:{}[]\"";
     const auto begin = at_;
-    at_ = std::min(text_.find_first_of(" \t\r\n,:{}[]\"", at_), text_.size());
+    while (at_ < text_.size() && !is_blank(text_[at_]) &&
+           kEnds.find(text_[at_]) == std::string_view::npos) {
+      ++at_;
+    }
     return at_ > begin;
   }
 

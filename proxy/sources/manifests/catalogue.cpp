@@ -2,89 +2,118 @@
 
 #include <algorithm>
 #include <cassert>
-#include <tuple>
 #include <unordered_set>
 
 namespace proxy::sources::manifests {
 
-void Catalogue::set(const std::string& file, std::vector<Claim> claims) {
+void Catalogue::set(const std::string& file, std::vector<StatementPtr> statements) {
   const auto known = files_.try_emplace(file).first;
-  const auto last = std::exchange(known->second, std::move(claims));
+  const auto last = std::exchange(known->second, std::move(statements));
 
   // By identity: what was taken over from the last version needs no second look.
-  std::unordered_set<RecordPtr> now;
-  for (const auto& claim : known->second) now.insert(claim.record);
-  std::unordered_set<RecordPtr> then;
-  for (const auto& claim : last) {
-    then.insert(claim.record);
-    if (!now.contains(claim.record)) remove(known->first, claim.record);
+  const std::unordered_set<StatementPtr> now{known->second.begin(), known->second.end()};
+  const std::unordered_set<StatementPtr> then{last.begin(), last.end()};
+  for (const auto& statement : last) {
+    if (!now.contains(statement)) remove({&known->first, statement});
   }
-  for (const auto& claim : known->second) {
-    if (!then.contains(claim.record)) add(known->first, claim.record);
+  for (const auto& statement : known->second) {
+    if (!then.contains(statement)) add({&known->first, statement});
   }
-  // What stayed may have changed places with what it contradicts.
-  for (const auto& key : contested_) {
-    auto& says = says_.at(key);
-    touch(key, says.front().record);
-    std::ranges::sort(says, {}, [&](const Say& say) {
-      return std::tuple<const std::string&, std::size_t>{*say.file, place_of(say)};
-    });
-  }
+  resort_losers();
   if (known->second.empty()) files_.erase(known);
 }
 
-void Catalogue::add(const std::string& file, const RecordPtr& record) {
-  auto key = key_of(*record);
-  auto& says = says_[key];
-  touch(key, says.empty() ? nullptr : says.front().record);
-  says.push_back({.file = &file, .record = record});
-  if (says.size() > 1) contested_.insert(std::move(key));
+void Catalogue::touch(const records::RecordKey& key) {
+  const auto winner = winners_.find(&key);
+  touched_.try_emplace(key, winner == winners_.end()
+                                ? std::nullopt
+                                : std::optional{winner->second.statement->fingerprint});
 }
 
-void Catalogue::remove(const std::string& file, const RecordPtr& record) {
-  const auto key = key_of(*record);
-  const auto found = says_.find(key);
-  assert(found != says_.end());
-  auto& says = found->second;
-  touch(key, says.front().record);
-  std::erase_if(says, [&](const Say& say) { return say.file == &file && say.record == record; });
-  if (says.size() < 2) contested_.erase(key);
-  if (says.empty()) says_.erase(found);
+void Catalogue::add(Say say) {
+  const auto& key = say.statement->key;
+  touch(key);
+  const auto winner = winners_.find(&key);
+  if (winner == winners_.end()) {
+    winners_.emplace(&key, std::move(say));
+  } else {
+    losers_[key].push_back(std::move(say));  // whether it loses, resort_losers() sees
+  }
 }
 
-void Catalogue::touch(const records::RecordKey& key, const RecordPtr& before) {
-  before_.try_emplace(key, before);
+void Catalogue::remove(const Say& say) {
+  const auto key = say.statement->key;
+  touch(key);
+  const auto losers = losers_.find(key);
+  const auto winner = winners_.find(&key);
+  assert(winner != winners_.end());
+  if (winner->second != say) {
+    std::erase(losers->second, say);
+  } else if (losers == losers_.end()) {
+    winners_.erase(winner);
+  } else {
+    set_winner(winner, losers->second.front());
+    losers->second.erase(losers->second.begin());
+  }
+  if (losers != losers_.end() && losers->second.empty()) losers_.erase(losers);
 }
 
-std::size_t Catalogue::place_of(const Say& say) const {
-  const auto& claims = files_.at(*say.file);
-  return static_cast<std::size_t>(std::ranges::find(claims, say.record, &Claim::record) -
-                                  claims.begin());
+void Catalogue::set_winner(Winners::iterator winner, Say say) {
+  auto node = winners_.extract(winner);
+  node.key() = &say.statement->key;
+  node.mapped() = std::move(say);
+  winners_.insert(std::move(node));
+}
+
+// Documents may have changed places, and new ones may come before what counted so far.
+void Catalogue::resort_losers() {
+  const auto order = [](const Say& a, const Say& b) {
+    return a.file == b.file ? a.statement->place < b.statement->place : *a.file < *b.file;
+  };
+  for (auto& [key, losers] : losers_) {
+    std::ranges::sort(losers, order);
+    const auto winner = winners_.find(&key);
+    if (!order(losers.front(), winner->second)) continue;
+    touch(key);
+    losers.push_back(winner->second);
+    set_winner(winner, losers.front());
+    losers.erase(losers.begin());
+    std::ranges::sort(losers, order);
+  }
 }
 
 std::vector<RecordChange> Catalogue::take_changes() {
+  wanted_.clear();
   std::vector<RecordChange> changes;
-  for (auto& [key, before] : before_) {
-    const auto found = says_.find(key);
-    auto after = found == says_.end() ? nullptr : found->second.front().record;
-    if (before == after || (before && after && *before == *after)) continue;
-    changes.push_back({key, std::move(before), std::move(after)});
+  for (auto next = touched_.begin(); next != touched_.end();) {
+    const auto& [key, before] = *next;
+    const auto winner = winners_.find(&key);
+    if (winner == winners_.end()) {
+      if (before) changes.push_back({key, nullptr});
+    } else if (auto& statement = *winner->second.statement; statement.fingerprint == before) {
+      statement.body.reset();  // it is there already
+    } else if (statement.body) {
+      changes.push_back({key, std::move(statement.body)});
+    } else {
+      wanted_.insert(*winner->second.file);
+      ++next;
+      continue;
+    }
+    next = touched_.erase(next);
   }
-  before_.clear();
   return changes;
 }
 
 std::vector<Conflict> Catalogue::conflicts() const {
   std::vector<Conflict> found;
-  for (const auto& key : contested_) {
-    const auto& says = says_.at(key);
-    const auto line = [&](const Say& say) { return files_.at(*say.file)[place_of(say)].line; };
-    for (std::size_t i = 1; i < says.size(); ++i) {
+  for (const auto& [key, losers] : losers_) {
+    const auto& winner = winners_.at(&key);
+    for (const auto& loser : losers) {
       found.push_back({.key = key,
-                       .winning_file = *says[0].file,
-                       .losing_file = *says[i].file,
-                       .winning_line = line(says[0]),
-                       .losing_line = line(says[i])});
+                       .winning_file = *winner.file,
+                       .losing_file = *loser.file,
+                       .winning_line = winner.statement->line,
+                       .losing_line = loser.statement->line});
     }
   }
   return found;

@@ -1,49 +1,22 @@
 #include "proxy/sources/manifests/derived_slices.hpp"
 
 #include "proxy/records/mirror.hpp"
-#include "proxy/sources/manifests/pod_endpoints.hpp"
 
-#include <algorithm>
+#include <utility>
 
 namespace proxy::sources::manifests {
 namespace {
 
 using records::EndpointSlice;
 using records::Kind;
+using records::ObjectName;
 using records::Pod;
-using records::Service;
+using records::Record;
 
+// Null for a record that is gone.
 template <class T>
-const T* as(const RecordPtr& record) {
-  return record ? &std::get<T>(*record) : nullptr;
-}
-
-template <class Index, class Label>
-void insert(Index& index, const Label& label, const std::string& name) {
-  index[label].insert(name);
-}
-template <class Index, class Label>
-void erase(Index& index, const Label& label, const std::string& name) {
-  const auto found = index.find(label);
-  if (found == index.end()) return;
-  found->second.erase(name);
-  if (found->second.empty()) index.erase(found);
-}
-
-// The label of `selector` that the fewest in `index` have. Requires one.
-template <class Index>
-auto rarest(const records::Labels& selector, const Index& index) {
-  const auto users = [&](const auto& label) {
-    const auto found = index.find(label);
-    return found == index.end() ? 0 : found->second.size();
-  };
-  return *std::ranges::min_element(selector, {}, users);
-}
-
-// Does somebody select pods for it? (An ExternalName is an alias of a DNS name.)
-bool has_pods(const Service* service) {
-  return service != nullptr && !service->selector.empty() &&
-         service->type != records::ServiceType::external_name;
+const T* as(const Record* record) {
+  return record != nullptr ? &std::get<T>(*record) : nullptr;
 }
 
 }  // namespace
@@ -52,108 +25,111 @@ void DerivedSlices::apply(const RecordChange& change) {
   const auto& name = change.key.name;
   switch (change.key.kind) {
     case Kind::service:
-      return apply_service(change);
-    case Kind::pod:
-      return apply_pod(change);
-    case Kind::endpoints:
-      spaces_[name.space].candidates[name.name].endpoints = change.after;
-      return touch(name);
+      return apply_service(name, change.after.get());
     case Kind::endpoint_slice:
-      if (const auto* before = as<EndpointSlice>(change.before)) count_slice(*before, -1);
-      if (const auto* after = as<EndpointSlice>(change.after)) count_slice(*after, +1);
-      return;
+      return apply_slice(name, change.after.get());
+    case Kind::endpoints:
+      return apply_endpoints(name, change.after.get());
+    case Kind::pod:
+      return apply_pod(name, change.after.get());
     default:
       return;
   }
 }
 
-void DerivedSlices::count_slice(const EndpointSlice& slice, int difference) {
-  if (slice.service.empty()) return;
-  spaces_[slice.name.space].candidates[slice.service].own_slices += difference;
-  touch({slice.name.space, slice.service});
-}
-
-void DerivedSlices::apply_service(const RecordChange& change) {
-  const auto& name = change.key.name;
+void DerivedSlices::apply_service(const ObjectName& name, const Record* after) {
   auto& space = spaces_[name.space];
   auto& candidate = space.candidates[name.name];
-  if (has_pods(as<Service>(change.before))) {
-    erase(space.services_by_label, candidate.indexed_by, name.name);
+  // It was found by one of them; which one was the rarest then, nobody knows any more.
+  if (candidate.service) {
+    for (const auto& label : candidate.service->selector) {
+      space.services_by_label.erase(label, name.name);
+    }
   }
-  candidate.service = change.after;
-  if (const auto* service = as<Service>(change.after); has_pods(service)) {
-    candidate.indexed_by = rarest(service->selector, space.services_by_label);
-    insert(space.services_by_label, candidate.indexed_by, name.name);
+  const auto* service = as<records::Service>(after);
+  candidate.service = service != nullptr ? selecting(*service) : std::nullopt;
+  if (candidate.service) {
+    const auto& index = space.services_by_label;
+    space.services_by_label.insert(index.rarest(candidate.service->selector), name.name);
   }
   touch(name);
 }
 
-void DerivedSlices::apply_pod(const RecordChange& change) {
-  const auto& name = change.key.name;
+void DerivedSlices::apply_slice(const ObjectName& name, const Record* after) {
   auto& space = spaces_[name.space];
-  if (const auto* before = as<Pod>(change.before)) {
-    for (const auto& label : before->labels) erase(space.pods_by_label, label, name.name);
-    space.pods.erase(name.name);
-    touch_services_of(space, *before);
+  if (const auto before = space.service_of_slice.extract(name.name)) {
+    --space.candidates.at(before.mapped()).own_slices;
+    touch({name.space, before.mapped()});
   }
-  if (const auto* after = as<Pod>(change.after)) {
-    for (const auto& label : after->labels) insert(space.pods_by_label, label, name.name);
-    space.pods.emplace(name.name, change.after);
-    touch_services_of(space, *after);
+  const auto* slice = as<EndpointSlice>(after);
+  if (slice != nullptr && !slice->service.empty()) {
+    space.service_of_slice.emplace(name.name, slice->service);
+    ++space.candidates[slice->service].own_slices;
+    touch({name.space, slice->service});
+  }
+  if (space.is_empty()) spaces_.erase(name.space);
+}
+
+void DerivedSlices::apply_endpoints(const ObjectName& name, const Record* after) {
+  auto& candidate = spaces_[name.space].candidates[name.name];
+  candidate.endpoints.reset();
+  if (const auto* endpoints = as<records::Endpoints>(after)) candidate.endpoints = *endpoints;
+  touch(name);
+}
+
+void DerivedSlices::apply_pod(const ObjectName& name, const Record* after) {
+  auto& space = spaces_[name.space];
+  if (const auto before = space.pods.extract(name.name)) {
+    for (const auto& label : before.mapped().labels) space.pods_by_label.erase(label, name.name);
+    touch_services_of(space, before.mapped());
+  }
+  if (const auto* pod = as<Pod>(after)) {
+    for (const auto& label : pod->labels) space.pods_by_label.insert(label, name.name);
+    space.pods.emplace(name.name, *pod);
+    touch_services_of(space, *pod);
   }
   if (space.is_empty()) spaces_.erase(name.space);
 }
 
 void DerivedSlices::touch_services_of(const Namespace& space, const Pod& pod) {
   for (const auto& label : pod.labels) {
-    const auto found = space.services_by_label.find(label);
-    if (found == space.services_by_label.end()) continue;
-    for (const auto& name : found->second) {
-      const auto* service = as<Service>(space.candidates.at(name).service);
-      if (selects(service->selector, pod.labels)) touch(service->name);
-    }
+    space.services_by_label.for_each(label, [&](const std::string& name) {
+      const auto& service = *space.candidates.at(name).service;
+      if (selects(service.selector, pod.labels)) touch(service.name);
+    });
   }
 }
 
 std::vector<EndpointSlice> DerivedSlices::derive(const Namespace& space,
                                                  const Candidate& candidate) {
   if (candidate.own_slices > 0) return {};
-  if (const auto* endpoints = as<records::Endpoints>(candidate.endpoints)) {
-    return records::mirrored(*endpoints);
-  }
-  const auto* service = as<Service>(candidate.service);
-  if (!has_pods(service)) return {};
-  const auto found = space.pods_by_label.find(rarest(service->selector, space.pods_by_label));
-  if (found == space.pods_by_label.end()) return {};
+  if (candidate.endpoints) return records::mirrored(*candidate.endpoints);
+  if (!candidate.service) return {};
   std::vector<const Pod*> pods;
-  for (const auto& name : found->second) {
-    const auto* pod = as<Pod>(space.pods.at(name));
-    if (selects(service->selector, pod->labels)) pods.push_back(pod);
-  }
-  return slices_of_pods(*service, pods);
+  const auto& selector = candidate.service->selector;
+  space.pods_by_label.for_each(space.pods_by_label.rarest(selector), [&](const std::string& name) {
+    const auto& pod = space.pods.at(name);
+    if (selects(selector, pod.labels)) pods.push_back(&pod);
+  });
+  return slices_of_pods(*candidate.service, pods);
 }
 
 std::vector<RecordChange> DerivedSlices::take_changes() {
   std::vector<RecordChange> changes;
+  const auto change = [&](const ObjectName& name, std::unique_ptr<Record> after) {
+    changes.push_back({{Kind::endpoint_slice, name}, std::move(after)});
+  };
   for (const auto& name : std::exchange(touched_, {})) {
     auto& space = spaces_.at(name.space);
     auto& candidate = space.candidates.at(name.name);
     auto last = std::exchange(candidate.derived, {});
     for (auto& slice : derive(space, candidate)) {
-      const records::RecordKey key{Kind::endpoint_slice, slice.name};
-      auto now = std::make_shared<const records::Record>(std::move(slice));
-      auto node = last.extract(key.name.name);
-      auto before = node.empty() ? nullptr : std::move(node.mapped());
-      if (before && *before == *now) {
-        now = std::move(before);
-      } else {
-        changes.push_back({key, std::move(before), now});
-      }
-      candidate.derived.emplace(key.name.name, std::move(now));
+      const auto before = last.extract(slice.name.name);
+      if (!before || before.mapped() != slice) change(slice.name, std::make_unique<Record>(slice));
+      const auto slice_name = slice.name.name;
+      candidate.derived.emplace(slice_name, std::move(slice));
     }
-    for (auto& [slice_name, gone] : last) {
-      changes.push_back({{Kind::endpoint_slice, {name.space, slice_name}}, gone, nullptr});
-    }
+    for (const auto& [slice_name, gone] : last) change(gone.name, nullptr);
     if (candidate.is_nothing()) space.candidates.erase(name.name);
     if (space.is_empty()) spaces_.erase(name.space);
   }

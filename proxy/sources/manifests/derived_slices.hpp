@@ -3,16 +3,18 @@
 //
 // Pure. Takes the changes of the records that were written, gives the changes of the slices that
 // follow from them. A change of a pod costs what its labels reach (services are found by a label of
-// their selector, pods by their labels), not a walk over all services.
+// their selector, pods by their labels), not a walk over all services. Keeps of services what
+// endpoints follow from, of slices whose they are, and Pods and Endpoints whole.
 #pragma once
 
 #include "proxy/sources/manifests/catalogue.hpp"
+#include "proxy/sources/manifests/label_index.hpp"
+#include "proxy/sources/manifests/pod_endpoints.hpp"
 
-#include <cstddef>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace proxy::sources::manifests {
@@ -21,20 +23,16 @@ class DerivedSlices {
  public:
   void apply(const RecordChange& change);
 
-  // What changed in the slices since the last call, in the order of keys.
+  // What changed in the slices since the last call, services in order.
   [[nodiscard]] std::vector<RecordChange> take_changes();
 
  private:
-  using Label = std::pair<std::string, std::string>;
-  using LabelIndex = std::map<Label, std::set<std::string>>;  // names of what carries the label
-
   // Everything about one name that may be a service's.
   struct Candidate {
-    RecordPtr service;
-    RecordPtr endpoints;
-    std::ptrdiff_t own_slices = 0;             // EndpointSlices whose label names it
-    Label indexed_by;                          // the label of the selector under which it is found
-    std::map<std::string, RecordPtr> derived;  // by name; as last given out
+    std::optional<SelectingService> service;
+    std::optional<records::Endpoints> endpoints;
+    std::size_t own_slices = 0;                             // EndpointSlices whose label names it
+    std::map<std::string, records::EndpointSlice> derived;  // by name; as last given out
 
     [[nodiscard]] bool is_nothing() const {
       return !service && !endpoints && own_slices == 0 && derived.empty();
@@ -42,16 +40,18 @@ class DerivedSlices {
   };
   struct Namespace {
     std::map<std::string, Candidate> candidates;
-    std::map<std::string, RecordPtr> pods;
-    LabelIndex pods_by_label;
-    LabelIndex services_by_label;
+    std::map<std::string, std::string> service_of_slice;
+    std::map<std::string, records::Pod> pods;
+    LabelIndex pods_by_label;      // by each of its labels
+    LabelIndex services_by_label;  // by one of its selector
 
     [[nodiscard]] bool is_empty() const { return candidates.empty() && pods.empty(); }
   };
 
-  void count_slice(const records::EndpointSlice& slice, int difference);
-  void apply_service(const RecordChange& change);
-  void apply_pod(const RecordChange& change);
+  void apply_service(const records::ObjectName& name, const records::Record* after);
+  void apply_slice(const records::ObjectName& name, const records::Record* after);
+  void apply_endpoints(const records::ObjectName& name, const records::Record* after);
+  void apply_pod(const records::ObjectName& name, const records::Record* after);
   void touch(const records::ObjectName& service) { touched_.insert(service); }
   void touch_services_of(const Namespace& space, const records::Pod& pod);
   [[nodiscard]] static std::vector<records::EndpointSlice> derive(const Namespace& space,

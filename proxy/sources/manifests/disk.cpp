@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <memory>
 
@@ -65,16 +67,16 @@ Result<std::map<std::string, Signature>> list_manifests(const std::filesystem::p
   }
 }
 
-Result<std::string> read_all(int fd, std::string_view name) {
+Result<std::string> read_all(int fd, std::string_view name, std::uint64_t size) {
   std::string text;
+  text.reserve(std::min(size, kLargestFile));
+  std::array<char, std::size_t{1} << 16> buffer;
   for (;;) {
-    constexpr std::size_t kStep = std::size_t{1} << 16;
-    const auto size = text.size();
-    text.resize(size + kStep);
-    const auto got = ::read(fd, text.data() + size, kStep);
-    if (got < 0 && errno != EINTR) return system_error(errno, "read " + std::string{name});
-    text.resize(size + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    const auto got = ::read(fd, buffer.data(), buffer.size());
     if (got == 0) return text;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error(errno, "read " + std::string{name});
+    text.append(buffer.data(), static_cast<std::size_t>(got));
     if (text.size() > kLargestFile) return system_error(EFBIG, "read " + std::string{name});
   }
 }
@@ -86,7 +88,7 @@ Result<std::string> read_file(const std::filesystem::path& path) {
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return system_error(errno, "look at " + path.string());
   if (!S_ISREG(status.st_mode)) return invalid(path.string() + " is not a regular file");
-  return read_all(fd.get(), path.string());
+  return read_all(fd.get(), path.string(), static_cast<std::uint64_t>(status.st_size));
 }
 
 }  // namespace proxy::sources::manifests

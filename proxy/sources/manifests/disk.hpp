@@ -42,7 +42,7 @@ inline constexpr std::uint64_t kLargestFile = std::uint64_t{512} << 20;  // byte
 // Fails with EFBIG beyond kLargestFile, with EINVAL for what is no regular file.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path);
 
-// To the end. Blocks if the descriptor does.
-[[nodiscard]] Result<std::string> read_all(int fd, std::string_view name);
+// To the end. Blocks if the descriptor does. `size`: bytes to expect, for one allocation.
+[[nodiscard]] Result<std::string> read_all(int fd, std::string_view name, std::uint64_t size = 0);
 
 }  // namespace proxy::sources::manifests

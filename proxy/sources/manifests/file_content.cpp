@@ -20,51 +20,57 @@ struct Receive {
 
   void operator()(records::Outcome outcome) const {
     if (auto* decoded = std::get_if<records::Decoded>(&outcome)) {
-      document.records.push_back(
-          std::make_shared<const records::Record>(std::move(decoded->record)));
-      for (auto& remark : decoded->remarks) document.remarks.push_back(std::move(remark));
+      auto statement = std::make_shared<Statement>();
+      statement->key = key_of(decoded->record);
+      statement->fingerprint = decoded->fingerprint;
+      statement->body = std::make_unique<records::Record>(std::move(decoded->record));
+      document.statements.push_back(std::move(statement));
+      for (auto& remark : decoded->remarks) notes().remarks.push_back(std::move(remark));
     } else if (const auto* skipped = std::get_if<records::Skipped>(&outcome)) {
-      document.skipped.push_back(skipped->text());
+      notes().skipped.push_back(skipped->text());
     } else if (auto* rejected = std::get_if<records::Rejected>(&outcome)) {
-      document.complaints.push_back({std::move(rejected->key), rejected->error.text()});
+      notes().complaints.push_back({std::move(rejected->key), rejected->error.text()});
     }
+  }
+  Notes& notes() const {
+    if (!document.notes) document.notes = std::make_unique<Notes>();
+    return *document.notes;
   }
 };
 
-Document decode_document(const DocumentText& text, std::uint64_t hash, records::Decoder& decoder) {
+Document decode_document(const DocumentText& text, records::Decoder& decoder) {
   Document document;
-  document.first_line = text.first_line;
-  document.hash = hash;
+  const Receive receive{document};
   if (text.is_json()) {
-    decoder.decode(text.text, Receive{document});
+    decoder.decode(text.text, receive);
     return document;
   }
   const auto converted = records::yaml_to_json(text.text, text.first_line);
   if (!converted) {
-    document.complaints.push_back({std::nullopt, converted.error().text()});
+    receive.notes().complaints.push_back({std::nullopt, converted.error().text()});
     return document;
   }
-  for (const auto& json : *converted) decoder.decode(json, Receive{document});
+  for (const auto& json : *converted) decoder.decode(json, receive);
   return document;
 }
 
 // The documents of the last version, each to be taken over once at most.
 class LastDocuments {
  public:
-  explicit LastDocuments(std::vector<Document>& documents) {
+  LastDocuments(std::vector<Document>& documents, Reuse reuse) {
+    if (reuse == Reuse::nothing) return;
     for (auto& document : documents) by_hash_.emplace(document.hash, &document);
   }
-  // A copy, since what is not said any more is looked up in the last version afterwards.
   std::optional<Document> take(std::uint64_t hash) {
     const auto found = by_hash_.find(hash);
     if (found == by_hash_.end()) return std::nullopt;
-    auto document = *found->second;
+    auto document = std::move(*found->second);
     by_hash_.erase(found);
     return document;
   }
 
  private:
-  std::unordered_multimap<std::uint64_t, const Document*> by_hash_;
+  std::unordered_multimap<std::uint64_t, Document*> by_hash_;
 };
 
 // Keys that can't be read now, and whether there are mistakes of which nobody knows the key.
@@ -75,7 +81,8 @@ struct Unreadable {
 Unreadable unreadable(const FileContent& content) {
   Unreadable result;
   for (const auto& document : content.documents) {
-    for (const auto& complaint : document.complaints) {
+    if (!document.notes) continue;
+    for (const auto& complaint : document.notes->complaints) {
       if (complaint.key) {
         result.keys.insert(*complaint.key);
       } else {
@@ -86,36 +93,38 @@ Unreadable unreadable(const FileContent& content) {
   return result;
 }
 
-std::vector<RecordPtr> retained_of(const FileContent& last, const FileContent& now) {
+// Of what is left of the last version when documents were taken over.
+std::vector<StatementPtr> retained_of(const FileContent& last, const FileContent& now) {
   const auto missing = unreadable(now);
   if (!missing.any && missing.keys.empty()) return {};
   std::set<records::RecordKey> said;
   for (const auto& document : now.documents) {
-    for (const auto& record : document.records) said.insert(key_of(*record));
+    for (const auto& statement : document.statements) said.insert(statement->key);
   }
-  std::vector<RecordPtr> retained;
-  const auto keep = [&](const RecordPtr& record) {
-    const auto key = key_of(*record);
-    if (!missing.any && !missing.keys.contains(key)) return;
-    if (said.insert(key).second) retained.push_back(record);
+  std::vector<StatementPtr> retained;
+  const auto keep = [&](const StatementPtr& statement) {
+    if (!missing.any && !missing.keys.contains(statement->key)) return;
+    if (said.insert(statement->key).second) retained.push_back(statement);
   };
   for (const auto& document : last.documents) {
-    for (const auto& record : document.records) keep(record);
+    for (const auto& statement : document.statements) keep(statement);
   }
-  for (const auto& record : last.retained) keep(record);
+  for (const auto& statement : last.retained) keep(statement);
   return retained;
 }
 
 }  // namespace
 
-FileContent read_content(std::string_view text, records::Decoder& decoder, FileContent last) {
+FileContent read_content(std::string_view text, records::Decoder& decoder, FileContent last,
+                         Reuse reuse) {
   FileContent now;
-  LastDocuments last_documents{last.documents};
+  LastDocuments last_documents{last.documents, reuse};
   for (const auto& part : split_documents(text)) {
     const auto hash = hash_of(part.text);
     auto known = last_documents.take(hash);
-    now.documents.push_back(known ? *std::move(known) : decode_document(part, hash, decoder));
+    now.documents.push_back(known ? *std::move(known) : decode_document(part, decoder));
     now.documents.back().first_line = part.first_line;
+    now.documents.back().hash = hash;
   }
   now.retained = retained_of(last, now);
   return now;

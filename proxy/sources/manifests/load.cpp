@@ -11,13 +11,10 @@ namespace proxy::sources::manifests {
 namespace {
 
 Loaded loaded(Manifests& manifests, const std::string& folder) {
-  Loaded result;
-  for (auto& change : manifests.take_changes()) {
-    result.records.push_back(std::get<records::Record>(std::move(change)));
-  }
-  result.problems = manifests.problems(folder);
-  result.skipped = manifests.skipped();
-  return result;
+  auto records = manifests.take_first();
+  return {.records = std::move(records),
+          .problems = manifests.problems(folder),
+          .skipped = manifests.skipped()};
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "proxy/sources/manifests/manifests.hpp"
 
 #include <algorithm>
-#include <ranges>
 
 namespace proxy::sources::manifests {
 namespace {
@@ -16,22 +15,17 @@ std::string place(const std::string& path, std::size_t line) {
 }
 
 // What a complaint leads to, if something of the last version stays in force because of it.
-std::string consequence(const Complaint& complaint, const std::vector<RecordPtr>& retained) {
+std::string consequence(const Complaint& complaint, const std::vector<StatementPtr>& retained) {
   if (!complaint.key) {
     return retained.empty() ? "" : "; what the file said before and now does not stays in force";
   }
   const bool kept = std::ranges::any_of(
-      retained, [&](const RecordPtr& record) { return key_of(*record) == *complaint.key; });
+      retained, [&](const StatementPtr& statement) { return statement->key == *complaint.key; });
   return kept ? "; its last good version stays in force" : "";
 }
 
 std::string title(const records::RecordKey& key) {
   return std::string{to_string(key.kind)} + " " + key.name.text();
-}
-
-Change change_of(const RecordChange& change) {
-  if (!change.after) return Removal{change.key};
-  return *change.after;
 }
 
 }  // namespace
@@ -43,8 +37,10 @@ void Manifests::update(const std::string& name, std::string_view text) {
     return;
   }
   file.unreadable.clear();
-  file.content = read_content(text, decoder_, std::move(file.content));
-  claim(name, file);
+  const bool again = files_to_read_again().contains(name);
+  file.content = read_content(text, decoder_, std::move(file.content),
+                              again ? Reuse::nothing : Reuse::unchanged_documents);
+  catalogue_.set(name, statements_of(file.content));
 }
 
 void Manifests::set_unreadable(const std::string& name, std::string why) {
@@ -64,24 +60,46 @@ bool Manifests::has_content(const std::string& name) const {
          (!file->second.content.documents.empty() || !file->second.content.retained.empty());
 }
 
-void Manifests::claim(const std::string& name, const File& file) {
-  std::vector<Claim> claims;
-  for (const auto& document : file.content.documents) {
-    for (const auto& record : document.records) claims.push_back({record, document.first_line});
+std::vector<StatementPtr> Manifests::statements_of(const FileContent& content) {
+  std::vector<StatementPtr> statements;
+  const auto add = [&](const StatementPtr& statement, std::size_t line) {
+    statement->line = line;
+    statement->place = statements.size();
+    statements.push_back(statement);
+  };
+  for (const auto& document : content.documents) {
+    for (const auto& statement : document.statements) add(statement, document.first_line);
   }
-  for (const auto& record : file.content.retained) claims.push_back({record, 1});
-  catalogue_.set(name, std::move(claims));
+  for (const auto& statement : content.retained) add(statement, 1);
+  return statements;
+}
+
+template <class Receive>
+void Manifests::take(Receive receive) {
+  for (auto& change : catalogue_.take_changes()) {
+    derived_.apply(change);
+    receive(std::move(change));
+  }
+  for (auto& change : derived_.take_changes()) receive(std::move(change));
 }
 
 std::vector<Change> Manifests::take_changes() {
-  const auto written = catalogue_.take_changes();
-  for (const auto& change : written) derived_.apply(change);
-  const auto derived = derived_.take_changes();
   std::vector<Change> changes;
-  changes.reserve(written.size() + derived.size());
-  std::ranges::transform(written, std::back_inserter(changes), change_of);
-  std::ranges::transform(derived, std::back_inserter(changes), change_of);
+  take([&](RecordChange change) {
+    if (change.after) {
+      changes.emplace_back(std::move(*change.after));
+    } else {
+      changes.emplace_back(Removal{std::move(change.key)});
+    }
+  });
   return changes;
+}
+
+std::vector<records::Record> Manifests::take_first() {
+  std::vector<records::Record> all;
+  // Nothing was handed over that could be removed.
+  take([&](RecordChange change) { all.push_back(std::move(*change.after)); });
+  return all;
 }
 
 std::vector<Problem> Manifests::problems(const std::string& folder) const {
@@ -90,11 +108,12 @@ std::vector<Problem> Manifests::problems(const std::string& folder) const {
     const auto path = in_folder(folder, name);
     if (!file.unreadable.empty()) found.push_back({path, file.unreadable});
     for (const auto& document : file.content.documents) {
+      if (!document.notes) continue;
       const auto where = place(path, document.first_line);
-      for (const auto& complaint : document.complaints) {
+      for (const auto& complaint : document.notes->complaints) {
         found.push_back({where, complaint.what + consequence(complaint, file.content.retained)});
       }
-      for (const auto& remark : document.remarks) found.push_back({where, remark});
+      for (const auto& remark : document.notes->remarks) found.push_back({where, remark});
     }
   }
   for (const auto& conflict : catalogue_.conflicts()) {
@@ -110,7 +129,8 @@ std::vector<std::string> Manifests::skipped() const {
   std::vector<std::string> found;
   for (const auto& [name, file] : files_) {
     for (const auto& document : file.content.documents) {
-      for (const auto& object : document.skipped) found.push_back(name + ": " + object);
+      if (!document.notes) continue;
+      for (const auto& object : document.notes->skipped) found.push_back(name + ": " + object);
     }
   }
   return found;

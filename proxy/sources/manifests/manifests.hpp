@@ -1,7 +1,8 @@
 // All that a set of manifest files says, kept up to date file by file.
 //
 // Pure apart from its decoder's buffers: who calls reads the files. Between files the catalogue
-// decides; slices for services that have none of their own are derived.
+// decides; slices for services that have none of their own are derived. Records are handed over,
+// not kept.
 #pragma once
 
 #include "proxy/records/decode.hpp"
@@ -11,6 +12,7 @@
 #include "proxy/sources/source.hpp"
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +36,15 @@ class Manifests {
   // What changed since the last call; at most one change per key.
   [[nodiscard]] std::vector<Change> take_changes();
 
+  // Everything there is, instead of the first take_changes().
+  [[nodiscard]] std::vector<records::Record> take_first();
+
+  // Files of which a record is needed that was handed over before (an object that two files said,
+  // and the one that counted is gone): update() them, and more can be taken.
+  [[nodiscard]] const std::set<std::string>& files_to_read_again() const {
+    return catalogue_.files_to_read_again();
+  }
+
   // In the order of files, then lines. `folder` is put before the names of files; may be empty.
   [[nodiscard]] std::vector<Problem> problems(const std::string& folder) const;
 
@@ -46,7 +57,11 @@ class Manifests {
     std::string unreadable;  // why it can't be read now; empty: it can
   };
 
-  void claim(const std::string& name, const File& file);
+  // The file's statements in order, each told where it stands.
+  [[nodiscard]] static std::vector<StatementPtr> statements_of(const FileContent& content);
+  // Calls `receive` with each change of what was written, then of what is derived from it.
+  template <class Receive>
+  void take(Receive receive);
 
   records::Decoder decoder_;
   std::map<std::string, File> files_;

@@ -34,18 +34,10 @@ class Delivery {
   explicit Delivery(Sink& sink) : sink_{&sink} {}
 
   void deliver(Manifests& manifests, std::vector<Problem> problems) {
-    auto changes = manifests.take_changes();
     if (!begun_) {
       begun_ = true;
-      std::vector<records::Record> all;
-      all.reserve(changes.size());
-      for (auto& change : changes) {
-        // There was nothing that could have been removed.
-        all.push_back(std::get<records::Record>(std::move(change)));
-      }
-      changes = {};
-      sink_->replace(std::move(all));
-    } else if (!changes.empty()) {
+      sink_->replace(manifests.take_first());
+    } else if (auto changes = manifests.take_changes(); !changes.empty()) {
       sink_->change(std::move(changes));
     }
     tell(std::move(problems));
@@ -83,6 +75,9 @@ struct ManifestsSource::Following {
   void settle() {
     if (tracker.found()) {
       delivery.deliver(tracker.manifests(), tracker.problems());
+      if (tracker.read_again(Tracker::Clock::now())) {
+        delivery.deliver(tracker.manifests(), tracker.problems());
+      }
     } else {
       delivery.tell(tracker.problems());
     }
@@ -138,7 +133,7 @@ struct ManifestsSource::StandardInput {
     } else {
       manifests.set_unreadable(kName, std::move(why));
     }
-    text = {};
+    text = std::string{};
     delivery.deliver(manifests, manifests.problems(""));
   }
 

@@ -14,13 +14,17 @@ using records::SliceEndpoint;
 using records::SlicePort;
 
 // As written; else those of its cluster IPs; else both (a headless service that does not say).
-bool has_family(const Service& service, Family family) {
-  if (!service.ip_families.empty()) {
-    return std::ranges::find(service.ip_families, family) != service.ip_families.end();
+std::vector<Family> families_of(const Service& service) {
+  if (!service.ip_families.empty()) return service.ip_families;
+  std::vector<Family> families;
+  for (const auto family : kFamilies) {
+    if (service.cluster_ips.empty() ||
+        std::ranges::find(service.cluster_ips, family, &IpAddress::family) !=
+            service.cluster_ips.end()) {
+      families.push_back(family);
+    }
   }
-  return service.cluster_ips.empty() ||
-         std::ranges::find(service.cluster_ips, family, &IpAddress::family) !=
-             service.cluster_ips.end();
+  return families;
 }
 
 std::optional<Port> target_of(const records::ServicePortSpec& port, const Pod& pod) {
@@ -34,13 +38,13 @@ std::optional<Port> target_of(const records::ServicePortSpec& port, const Pod& p
 
 // One per port of the service; a name that the pod does not have leaves that one out.
 using Targets = std::vector<std::optional<Port>>;
-Targets targets_of(const Service& service, const Pod& pod) {
+Targets targets_of(const SelectingService& service, const Pod& pod) {
   Targets targets;
   for (const auto& port : service.ports) targets.push_back(target_of(port, pod));
   return targets;
 }
 
-std::string slice_name(const Service& service, Family family, const Targets& targets) {
+std::string slice_name(const SelectingService& service, Family family, const Targets& targets) {
   auto name = service.name.name + "~pods-" + (family == Family::v4 ? "ipv4" : "ipv6");
   for (const auto& target : targets) {
     name += "-" + (target ? std::to_string(target->value) : "none");
@@ -48,7 +52,7 @@ std::string slice_name(const Service& service, Family family, const Targets& tar
   return name;
 }
 
-EndpointSlice empty_slice(const Service& service, Family family, const Targets& targets) {
+EndpointSlice empty_slice(const SelectingService& service, Family family, const Targets& targets) {
   EndpointSlice slice;
   slice.name = {.space = service.name.space, .name = slice_name(service, family, targets)};
   slice.service = service.name.name;
@@ -62,7 +66,8 @@ EndpointSlice empty_slice(const Service& service, Family family, const Targets& 
   return slice;
 }
 
-SliceEndpoint endpoint_of(const Service& service, const Pod& pod, const IpAddress& address) {
+SliceEndpoint endpoint_of(const SelectingService& service, const Pod& pod,
+                          const IpAddress& address) {
   SliceEndpoint endpoint;
   endpoint.address = address;
   endpoint.serving = pod.ready;
@@ -87,11 +92,22 @@ bool selects(const records::Labels& selector, const records::Labels& labels) {
   });
 }
 
-std::vector<EndpointSlice> slices_of_pods(const Service& service,
+std::optional<SelectingService> selecting(const Service& service) {
+  if (service.selector.empty() || service.type == records::ServiceType::external_name) {
+    return std::nullopt;
+  }
+  return SelectingService{.name = service.name,
+                          .selector = service.selector,
+                          .ports = service.ports,
+                          .families = families_of(service),
+                          .headless = service.headless,
+                          .publish_not_ready_addresses = service.publish_not_ready_addresses};
+}
+
+std::vector<EndpointSlice> slices_of_pods(const SelectingService& service,
                                           std::span<const Pod* const> pods) {
   std::vector<EndpointSlice> slices;
-  for (const auto family : kFamilies) {
-    if (!has_family(service, family)) continue;
+  for (const auto family : service.families) {
     std::map<Targets, EndpointSlice> by_targets;
     for (const auto* pod : pods) {
       if (pod->finished) continue;

@@ -7,18 +7,35 @@
 
 #include "proxy/records/objects.hpp"
 
+#include <optional>
 #include <span>
 #include <vector>
 
 namespace proxy::sources::manifests {
 
-// Is `pod` one that `selector` (not empty) selects?
+// What of a Service its endpoints follow from.
+struct SelectingService {
+  records::ObjectName name;
+  records::Labels selector;  // not empty
+  std::vector<records::ServicePortSpec> ports;
+  std::vector<Family> families;
+  bool headless = false;
+  bool publish_not_ready_addresses = false;
+
+  friend bool operator==(const SelectingService&, const SelectingService&) = default;
+};
+
+// nullopt for a service that selects no pods: without selector, or an ExternalName, which is an
+// alias of a DNS name.
+[[nodiscard]] std::optional<SelectingService> selecting(const records::Service& service);
+
+// Is one with these labels among what `selector` selects?
 [[nodiscard]] bool selects(const records::Labels& selector, const records::Labels& labels);
 
 // `pods`: all that the service selects, in the order in which they are to be listed. Finished ones
 // and ones without address are left out. The slices' names ("web~pods-ipv4-8080") hold a '~', so
 // that no object of the API can have the same.
 [[nodiscard]] std::vector<records::EndpointSlice> slices_of_pods(
-    const records::Service& service, std::span<const records::Pod* const> pods);
+    const SelectingService& service, std::span<const records::Pod* const> pods);
 
 }  // namespace proxy::sources::manifests

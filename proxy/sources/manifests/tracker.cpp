@@ -55,6 +55,12 @@ Tracker::Clock::time_point Tracker::next_tick() const {
   return next;
 }
 
+bool Tracker::read_again(Clock::time_point now) {
+  const auto wanted = manifests_.files_to_read_again();
+  for (const auto& name : wanted) read(name, now);
+  return !wanted.empty();
+}
+
 // ── the folder ──────────────────────────────────────────────────────────────────────────────────
 
 void Tracker::lose_root(const std::string& why) {

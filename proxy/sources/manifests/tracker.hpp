@@ -43,6 +43,10 @@ class Tracker {
   void tick(Clock::time_point now);
   [[nodiscard]] Clock::time_point next_tick() const;
 
+  // Reads what manifests().files_to_read_again() asks for; false if there was nothing to read. Call
+  // it after changes were taken.
+  bool read_again(Clock::time_point now);
+
   // Has the folder, or file, been there at all? Until then there is nothing to go by.
   [[nodiscard]] bool found() const { return found_; }
   [[nodiscard]] Manifests& manifests() { return manifests_; }

@@ -99,7 +99,7 @@ TEST(DecodeList, ItemsOfAPlainListDo) {
   const auto outcomes =
       decode_all(R"({"kind":"List","apiVersion":"v1","items":[)" + object("", "a") + "]}");
   ASSERT_THAT(outcomes, SizeIs(1));
-  EXPECT_EQ(error_of(outcomes[0]), "kind: is missing");
+  EXPECT_EQ(error_of(outcomes[0]), "items[0]: kind: is missing");
 }
 
 TEST(DecodeList, OneBadItemDoesNotTakeTheOthersDown) {
@@ -108,16 +108,18 @@ TEST(DecodeList, OneBadItemDoesNotTakeTheOthersDown) {
                  R"(,{"oops" 7},42,)" + object(kService, "b") + "]}");
   ASSERT_THAT(outcomes, SizeIs(4));
   EXPECT_EQ(name_of_outcome(outcomes[0]), "default/a");
-  EXPECT_THAT(error_of(outcomes[1]), HasSubstr("not JSON"));
-  EXPECT_THAT(error_of(outcomes[2]), HasSubstr("not JSON"));
+  EXPECT_THAT(error_of(outcomes[1]), HasSubstr("items[1]: not JSON"));
+  EXPECT_EQ(error_of(outcomes[2]), "items[2]: not an object");
   EXPECT_EQ(name_of_outcome(outcomes[3]), "default/b");
 }
 
 TEST(DecodeList, ListsMayHoldListsButNotWithoutEnd) {
   std::string nested = object(kService, "a");
-  for (int i = 0; i < 3; ++i) nested = R"({"kind":"List","items":[)" + nested + "]}";
+  for (int i = 0; i < 3; ++i)
+    nested = R"({"kind":"List","apiVersion":"v1","items":[)" + nested + "]}";
   EXPECT_EQ(name_of_outcome(decode_all(nested).at(0)), "default/a");
-  for (int i = 0; i < 3; ++i) nested = R"({"kind":"List","items":[)" + nested + "]}";
+  for (int i = 0; i < 3; ++i)
+    nested = R"({"kind":"List","apiVersion":"v1","items":[)" + nested + "]}";
   EXPECT_EQ(error_of(decode_all(nested).at(0)), "too many lists in lists");
 }
 

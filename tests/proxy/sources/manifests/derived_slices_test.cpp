@@ -14,16 +14,12 @@ using testing::IsEmpty;
 
 class DerivedSlicesTest : public testing::Test {
  protected:
-  template <class T>
-  void set(T object) {
-    auto after = record(std::move(object));
-    auto& now = records_[key_of(*after)];
-    derived_.apply({key_of(*after), std::exchange(now, after), after});
+  void set(records::Record record) {
+    const auto key = key_of(record);
+    derived_.apply({key, std::make_unique<records::Record>(std::move(record))});
   }
   void erase(records::Kind kind, const std::string& name) {
-    const auto node = records_.extract(records::RecordKey{kind, {"shop", name}});
-    ASSERT_FALSE(node.empty());
-    derived_.apply({node.key(), node.mapped(), nullptr});
+    derived_.apply({{kind, {"shop", name}}, nullptr});
   }
   // "slice: addresses" of what came, "-slice" of what went.
   std::vector<std::string> changes() {
@@ -52,7 +48,6 @@ class DerivedSlicesTest : public testing::Test {
   }
 
   DerivedSlices derived_;
-  std::map<records::RecordKey, RecordPtr> records_;
 };
 
 TEST_F(DerivedSlicesTest, AServiceGetsThePodsThatItSelectsInWhateverOrderTheyCome) {

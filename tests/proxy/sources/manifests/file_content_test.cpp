@@ -18,16 +18,16 @@ class FileContentTest : public testing::Test {
     content_ = read_content(text, decoder_, std::move(content_));
     return content_;
   }
-  static std::vector<std::string> names(const std::vector<RecordPtr>& records) {
+  static std::vector<std::string> names(const std::vector<StatementPtr>& statements) {
     std::vector<std::string> found;
-    for (const auto& record : records) found.push_back(name_of(*record).name);
+    for (const auto& statement : statements) found.push_back(statement->key.name.name);
     return found;
   }
   // Of everything that counts.
   std::vector<std::string> names() const {
     std::vector<std::string> found;
     for (const auto& document : content_.documents) {
-      for (auto& name : names(document.records)) found.push_back(std::move(name));
+      for (auto& name : names(document.statements)) found.push_back(std::move(name));
     }
     for (auto& name : names(content_.retained)) found.push_back(std::move(name) + " (retained)");
     return found;
@@ -50,33 +50,45 @@ TEST_F(FileContentTest, HoldsYamlAndJsonSideBySide) {
 }
 
 TEST_F(FileContentTest, OnlyDocumentsWhoseBytesChangedAreDecodedAgain) {
-  const auto before = read(service_yaml("a") + "---\n" + service_yaml("b"));
-  const auto after =
+  const auto& first = read(service_yaml("a") + "---\n" + service_yaml("b"));
+  const auto a = first.documents[0].statements[0];
+  const auto b = first.documents[1].statements[0];
+  const auto& after =
       read("# new\n---\n" + service_yaml("a") + "---\n" + service_yaml("b", "10.96.0.2"));
-  EXPECT_EQ(after.documents[0].records[0], before.documents[0].records[0]);  // the same pointer
+  EXPECT_EQ(after.documents[0].statements[0], a);
   EXPECT_EQ(after.documents[0].first_line, 3U);
-  EXPECT_NE(after.documents[1].records[0], before.documents[1].records[0]);
+  EXPECT_NE(after.documents[1].statements[0], b);
+  EXPECT_NE(after.documents[1].statements[0]->fingerprint, b->fingerprint);
+}
+
+TEST_F(FileContentTest, WithoutReuseEverythingHasItsBodyAgain) {
+  const auto text = service_yaml("a");
+  auto& handed_over = *read(text).documents[0].statements[0];
+  handed_over.body.reset();
+  EXPECT_EQ(read(text).documents[0].statements[0]->body, nullptr);
+  const auto again = read_content(text, decoder_, std::move(content_), Reuse::nothing);
+  EXPECT_NE(again.documents[0].statements[0]->body, nullptr);
 }
 
 TEST_F(FileContentTest, TheSameDocumentTwiceIsTwoRecords) {
   read(service_yaml("a"));
   const auto& twice = read(service_yaml("a") + "---\n" + service_yaml("a"));
   ASSERT_THAT(twice.documents, SizeIs(2));
-  EXPECT_NE(twice.documents[0].records[0], twice.documents[1].records[0]);
+  EXPECT_NE(twice.documents[0].statements[0], twice.documents[1].statements[0]);
 }
 
 TEST_F(FileContentTest, ABadObjectStaysAsItLastCouldBeReadAndTheOthersGoOn) {
   read(service_yaml("a") + "---\n" + service_yaml("b") + "---\n" + service_yaml("c"));
   const auto& now = read(service_yaml("a", "10.96.0.9") + "---\n" + kBadPort);
   EXPECT_THAT(names(), ElementsAre("a", "b (retained)"));  // c was taken out on purpose
-  EXPECT_THAT(now.documents[1].complaints[0].what, HasSubstr("0 is not a port"));
+  EXPECT_THAT(now.documents[1].notes->complaints[0].what, HasSubstr("0 is not a port"));
 }
 
 TEST_F(FileContentTest, AHalfWrittenFileTakesNothingAway) {
   read(service_yaml("a") + "---\n" + service_yaml("b") + "---\n" + service_yaml("c"));
   const auto& now = read(service_yaml("a", "10.96.0.9") + "---\n" + kBroken);
   EXPECT_THAT(names(), ElementsAre("a", "b (retained)", "c (retained)"));
-  EXPECT_THAT(now.documents[1].complaints[0].what, HasSubstr("line 10"));
+  EXPECT_THAT(now.documents[1].notes->complaints[0].what, HasSubstr("line 10"));
 }
 
 TEST_F(FileContentTest, WhatIsRetainedStaysThroughFurtherMistakesAndGoesWithTheirMending) {
@@ -95,8 +107,8 @@ TEST_F(FileContentTest, ANewFileWithAMistakeStillGivesItsGoodObjects) {
 
 TEST_F(FileContentTest, KindsThatAreNotOursAreCountedAsSkipped) {
   const auto& now = read("{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}}");
-  EXPECT_THAT(now.documents[0].skipped, ElementsAre("apps/v1 Deployment web"));
-  EXPECT_THAT(now.documents[0].complaints, IsEmpty());
+  EXPECT_THAT(now.documents[0].notes->skipped, ElementsAre("apps/v1 Deployment web"));
+  EXPECT_THAT(now.documents[0].notes->complaints, IsEmpty());
 }
 
 }  // namespace

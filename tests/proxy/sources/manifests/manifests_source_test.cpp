@@ -211,6 +211,16 @@ TEST_F(ManifestsSourceTest, TheSameObjectInTwoFilesIsReportedAndTheFirstCounts) 
   EXPECT_THAT(sink_.standing[0].what, HasSubstr((dir_ / "a.yaml").string()));
 }
 
+TEST_F(ManifestsSourceTest, WhenTheFileThatCountedGoesTheOtherOneIsBackInForce) {
+  write(dir_ / "b.yaml", service_yaml("a", "10.96.0.2"));
+  start();
+  write(dir_ / "a.yaml", service_yaml("a", "10.96.0.1"));
+  ASSERT_TRUE(runs_until([&] { return sink_.address("a") == "10.96.0.1"; }));
+  std::filesystem::remove(dir_ / "a.yaml");
+  ASSERT_TRUE(runs_until([&] { return sink_.address("a") == "10.96.0.2"; }));
+  EXPECT_THAT(sink_.standing, IsEmpty());
+}
+
 TEST_F(ManifestsSourceTest, StandardInputIsReadToItsEnd) {
   int pipe_ends[2];
   ASSERT_EQ(::pipe2(pipe_ends, O_CLOEXEC), 0);

@@ -18,7 +18,7 @@ using testing::SizeIs;
 std::vector<EndpointSlice> slices(const Service& service, const std::vector<Pod>& pods) {
   std::vector<const Pod*> pointers;
   for (const auto& one : pods) pointers.push_back(&one);
-  return slices_of_pods(service, pointers);
+  return slices_of_pods(selecting(service).value(), pointers);
 }
 
 // The only endpoint there is.
@@ -84,7 +84,7 @@ TEST(PodEndpoints, EachFamilyOfTheServiceHasItsSlice) {
   auto web = pod("web-0", "web", "10.0.0.1");
   web.ips.push_back(ip("fd00::1"));
   auto both = service("web");
-  both.ip_families = {Family::v6, Family::v4};
+  both.ip_families = {Family::v4, Family::v6};
   const auto found = slices(both, {web});
   ASSERT_THAT(found, SizeIs(2));
   EXPECT_EQ(found[0].endpoints[0].address, ip("10.0.0.1"));
@@ -123,6 +123,15 @@ TEST(PodEndpoints, APodHasItsHostNameUnderTheServiceThatIsItsSubdomain) {
   EXPECT_EQ(endpoint(service("web"), web).extras, nullptr);
   web.subdomain = "web";
   EXPECT_EQ(endpoint(service("web"), web).extras->hostname, "web-0");
+}
+
+TEST(PodEndpoints, AServiceWithoutSelectorOrThatIsOnlyAnAliasSelectsNothing) {
+  auto bare = service("web");
+  bare.selector.clear();
+  EXPECT_EQ(selecting(bare), std::nullopt);
+  auto alias = service("web");
+  alias.type = records::ServiceType::external_name;
+  EXPECT_EQ(selecting(alias), std::nullopt);
 }
 
 TEST(PodEndpoints, SelectingNeedsEveryLabelOfTheSelector) {

@@ -20,9 +20,13 @@ inline records::RecordKey service_key(std::string_view name) {
   return {records::Kind::service, {"default", std::string{name}}};
 }
 
-template <class T>
-RecordPtr record(T object) {
-  return std::make_shared<const records::Record>(std::move(object));
+// What a file says; the fingerprint is made up.
+inline StatementPtr statement(records::Record record, std::uint64_t fingerprint) {
+  auto statement = std::make_shared<Statement>();
+  statement->key = key_of(record);
+  statement->fingerprint = fingerprint;
+  statement->body = std::make_unique<records::Record>(std::move(record));
+  return statement;
 }
 
 inline IpAddress ip(std::string_view text) {
