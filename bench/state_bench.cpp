@@ -1,8 +1,8 @@
 // What it costs to know what this node should forward.
 //
-// Input: N services with one TCP port and one EndpointSlice of 10 ready endpoints each, one in ten
-// endpoints on this node. Unit: time per operation; counters: bytes of heap that the table keeps,
-// per endpoint, the service's own share included.
+// Input: bench/synthetic_cluster.hpp. Unit: time per operation; counters: bytes of heap that the
+// table keeps, per endpoint, the service's own share included.
+#include "bench/synthetic_cluster.hpp"
 #include "proxy/state/service_table.hpp"
 
 #include <benchmark/benchmark.h>
@@ -16,54 +16,9 @@ namespace {
 
 using namespace proxy;
 
-constexpr int kEndpointsPerService = 10;
-
-std::string name_of(int service) {
-  return "service-" + std::to_string(service);
-}
-
-records::Service service(int number) {
-  records::Service service;
-  service.name = {"default", name_of(number)};
-  service.cluster_ips = {IpAddress::v4(0x0a600000U + static_cast<std::uint32_t>(number))};
-  service.ip_families = {Family::v4};
-  service.ports.resize(1);
-  service.ports[0].name = "http";
-  service.ports[0].port = Port{80};
-  return service;
-}
-
-records::EndpointSlice slice(int number, bool shrunk = false) {
-  static const auto kNodes = [] {
-    std::vector<records::SharedText> nodes;
-    for (int node = 0; node < 10; ++node) {
-      nodes.push_back(std::make_shared<const std::string>("node-" + std::to_string(node)));
-    }
-    return nodes;
-  }();
-  records::EndpointSlice slice;
-  slice.name = {"default", name_of(number) + "-abcde"};
-  slice.service = name_of(number);
-  slice.ports = {{"http", Protocol::tcp, Port{8080}}};
-  slice.endpoints.resize(kEndpointsPerService - (shrunk ? 1 : 0));
-  for (std::size_t i = 0; i < slice.endpoints.size(); ++i) {
-    const auto serial =
-        static_cast<std::uint32_t>(number * kEndpointsPerService) + static_cast<std::uint32_t>(i);
-    slice.endpoints[i].address = IpAddress::v4(0x0ab40000U + serial);
-    slice.endpoints[i].node = kNodes[i % kNodes.size()];
-  }
-  return slice;
-}
-
-std::vector<records::Record> cluster(int services) {
-  std::vector<records::Record> all;
-  all.reserve(2 * static_cast<std::size_t>(services));
-  for (int i = 0; i < services; ++i) {
-    all.emplace_back(service(i));
-    all.emplace_back(slice(i));
-  }
-  return all;
-}
+using bench::cluster;
+using bench::kEndpointsPerService;
+using bench::slice;
 
 void full_snapshot(benchmark::State& state) {
   const auto services = static_cast<int>(state.range(0));

@@ -42,11 +42,14 @@ std::uint16_t network_order(Port port) {
   return __builtin_bswap16(port.value);
 }
 
-// An xtables extension's struct is padded to 8 bytes on the wire (XT_ALIGN).
+// An xtables extension's struct as it goes on the wire: padded to 8 bytes (XT_ALIGN). Padding is zero,
+// also that within the struct if it was made by `Info info{}`: equal rules must have equal bytes.
 template <class Info>
-struct alignas(8) Aligned {
-  Info info;
-};
+std::array<std::byte, (sizeof(Info) + 7) / 8 * 8> aligned(const Info& info) {
+  std::array<std::byte, (sizeof(Info) + 7) / 8 * 8> bytes{};
+  std::memcpy(bytes.data(), &info, sizeof(info));
+  return bytes;
+}
 
 nf_inet_addr inet_address(const IpAddress& address) {
   nf_inet_addr out{};
@@ -155,21 +158,19 @@ void ExpressionWriter::protocol(Protocol protocol) {
 
 template <class Info>
 void ExpressionWriter::match(std::string_view name, std::uint32_t revision, const Info& info) {
-  const Aligned<Info> aligned{info};
   const Expression expression{out_, "match"};
   out_.put_text(NFTA_MATCH_NAME, name);
   out_.put_be32(NFTA_MATCH_REV, revision);
-  out_.put_struct(NFTA_MATCH_INFO, aligned);
+  out_.put(NFTA_MATCH_INFO, aligned(info));
 }
 
 template <class Info>
 void ExpressionWriter::extension_target(std::string_view name, std::uint32_t revision,
                                         const Info& info) {
-  const Aligned<Info> aligned{info};
   const Expression expression{out_, "target"};
   out_.put_text(NFTA_TARGET_NAME, name);
   out_.put_be32(NFTA_TARGET_REV, revision);
-  out_.put_struct(NFTA_TARGET_INFO, aligned);
+  out_.put(NFTA_TARGET_INFO, aligned(info));
 }
 
 void ExpressionWriter::comment(std::string_view text) {
@@ -182,11 +183,17 @@ void ExpressionWriter::destination_port(Protocol protocol, const PortRange& rang
   // Port ranges of the xt structs are in host order.
   switch (protocol) {
     case Protocol::tcp: {
-      const xt_tcp info{{0, 0xffff}, {range.first.value, range.last.value}, 0, 0, 0, 0};
+      xt_tcp info{};
+      info.spts[1] = 0xffff;
+      info.dpts[0] = range.first.value;
+      info.dpts[1] = range.last.value;
       return match("tcp", 0, info);
     }
     case Protocol::udp: {
-      const xt_udp info{{0, 0xffff}, {range.first.value, range.last.value}, 0};
+      xt_udp info{};
+      info.spts[1] = 0xffff;
+      info.dpts[0] = range.first.value;
+      info.dpts[1] = range.last.value;
       return match("udp", 0, info);
     }
     case Protocol::sctp: {
@@ -201,7 +208,11 @@ void ExpressionWriter::destination_port(Protocol protocol, const PortRange& rang
 }
 
 void ExpressionWriter::mark(const MarkMatch& m) {
-  match("mark", 1, xt_mark_mtinfo1{m.value, m.mask, static_cast<__u8>(m.inverted)});
+  xt_mark_mtinfo1 info{};
+  info.mark = m.value;
+  info.mask = m.mask;
+  info.invert = m.inverted ? 1 : 0;
+  match("mark", 1, info);
 }
 
 void ExpressionWriter::connection_state(const ConnectionState& state) {
