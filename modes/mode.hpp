@@ -61,7 +61,8 @@ class Mode {
   virtual Awaitable<Result<SyncReport>> sync(const ServiceTable& wanted,
                                              std::span<const ServicePortName> changed) = 0;
 
-  // Completes when somebody else has changed what is ours, or may have (a lost notification).
+  // Completes when somebody else has changed what is ours, or may have (a lost notification). Always
+  // awaited, also while reconcile() or sync() runs; ends with an exception when it is cancelled.
   virtual Awaitable<OutsideChange> outside_change() = 0;
 
   // Called before the process ends in good order; kernel rules stay where they need no process.

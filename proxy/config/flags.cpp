@@ -10,8 +10,6 @@ using enum FlagType;
 
 constexpr auto kRun = static_cast<std::uint8_t>(Command::run);
 constexpr auto kRunAndCheck = static_cast<std::uint8_t>(kRun | static_cast<int>(Command::check));
-constexpr auto kRunAndCleanup =
-    static_cast<std::uint8_t>(kRun | static_cast<int>(Command::cleanup));
 constexpr auto kEvery = static_cast<std::uint8_t>(0xff);
 
 constexpr std::string_view kNoApi = "this version reads records from --manifests only";

@@ -79,6 +79,17 @@ std::optional<std::int64_t> take_term(std::string_view& text) {
   return std::nullopt;
 }
 
+// count/unit exactly, for a unit that is a power of ten.
+std::string decimal(std::int64_t count, std::int64_t unit) {
+  auto text = fmt::format("{}", count / unit);
+  if (count % unit == 0) return text;
+  // A leading 1 keeps the zeros after the point.
+  const auto fraction = fmt::format("{}", unit + count % unit);
+  text += '.';
+  text += fraction.substr(1, fraction.find_last_not_of('0'));
+  return text;
+}
+
 std::string_view without_blanks(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
@@ -122,17 +133,17 @@ Result<nanoseconds> parse_duration(std::string_view text) {
 }
 
 std::string duration_text(nanoseconds duration) {
-  if (duration.count() == 0) return "0s";
-  if (duration.count() < 0) return "-" + duration_text(-duration);
   const auto count = duration.count();
+  if (count == 0) return "0s";
+  if (count < 0) return "-" + duration_text(-duration);
   if (count < 1'000) return fmt::format("{}ns", count);
-  if (count < 1'000'000) return fmt::format("{}\u00b5s", static_cast<double>(count) / 1e3);
-  if (count < 1'000'000'000) return fmt::format("{}ms", static_cast<double>(count) / 1e6);
-  const auto seconds = static_cast<double>(count % 60'000'000'000) / 1e9;
+  if (count < 1'000'000) return decimal(count, 1'000) + "\u00b5s";
+  if (count < 1'000'000'000) return decimal(count, 1'000'000) + "ms";
+  const auto seconds = decimal(count % 60'000'000'000, 1'000'000'000) + "s";
   const auto minutes = count / 60'000'000'000;
-  if (minutes == 0) return fmt::format("{}s", seconds);
-  if (minutes < 60) return fmt::format("{}m{}s", minutes, seconds);
-  return fmt::format("{}h{}m{}s", minutes / 60, minutes % 60, seconds);
+  if (minutes == 0) return seconds;
+  if (minutes < 60) return fmt::format("{}m{}", minutes, seconds);
+  return fmt::format("{}h{}m{}", minutes / 60, minutes % 60, seconds);
 }
 
 Result<std::int32_t> parse_int(std::string_view text) {

@@ -54,13 +54,16 @@ Result<tcp::acceptor> bound(const asio::any_io_executor& executor, const tcp::en
 // Every address of both families, through one IPv6 socket; a host without IPv6 has IPv4 alone.
 Result<tcp::acceptor> bound_everywhere(const asio::any_io_executor& executor, Port port) {
   auto acceptor = bound(executor, {tcp::v6(), port.value}, Reach::both_families);
-  if (!acceptor && acceptor.error().code == std::errc::address_family_not_supported) {
+  const bool no_v6 =
+      !acceptor && (acceptor.error().code == std::errc::address_family_not_supported ||
+                    acceptor.error().code == std::errc::address_not_available);
+  if (no_v6) {
     return bound(executor, {tcp::v4(), port.value}, Reach::own_family);
   }
   return acceptor;
 }
 
-http::response<http::string_body> response_to(const http::request<http::empty_body>& request,
+http::response<http::string_body> response_to(const http::request<http::string_body>& request,
                                               HttpReply reply) {
   http::response<http::string_body> response{static_cast<http::status>(reply.status),
                                              request.version()};
@@ -155,10 +158,10 @@ asio::awaitable<bool> HttpServer::Impl::serve_one(Connection& connection,
                                                   beast::flat_buffer& buffer) {
   auto& stream = connection.stream;
   stream.expires_after(limits.request_time);
-  http::request_parser<http::empty_body> head;
-  head.header_limit(static_cast<std::uint32_t>(limits.header_bytes));
-  head.body_limit(limits.body_bytes);
-  auto [read_error, read] = co_await http::async_read_header(stream, buffer, head, kAwait);
+  http::request_parser<http::string_body> parser;
+  parser.header_limit(static_cast<std::uint32_t>(limits.header_bytes));
+  parser.body_limit(limits.body_bytes);
+  auto [read_error, read] = co_await http::async_read(stream, buffer, parser, kAwait);
   if (stopped || read_error == http::error::end_of_stream || stream.socket().is_open() == false) {
     co_return false;
   }
@@ -175,15 +178,14 @@ asio::awaitable<bool> HttpServer::Impl::serve_one(Connection& connection,
   } else if (read_error) {
     co_return false;
   } else {
-    // A body is of no interest, so the connection ends with the reply rather than to read it.
-    const bool has_body = head.chunked() || head.content_length_remaining().value_or(0) != 0;
-    keep_alive = head.get().keep_alive() && !has_body;
-    const auto target = head.get().target();
+    const auto& request = parser.get();
+    const auto target = request.target();
+    keep_alive = request.keep_alive();
     connection.busy = true;
-    reply = handler({.method = std::string{head.get().method_string()},
+    reply = handler({.method = std::string{request.method_string()},
                      .path = std::string{target.substr(0, target.find('?'))}});
   }
-  auto response = response_to(head.get(), std::move(reply));
+  auto response = response_to(parser.get(), std::move(reply));
   response.keep_alive(keep_alive);
   const auto [write_error, written] = co_await http::async_write(stream, response, kAwait);
   connection.busy = false;

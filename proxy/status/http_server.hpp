@@ -1,9 +1,8 @@
 // A small HTTP/1.1 server for status pages: health, metrics, health checks of services.
 //
 // Meant for ports that anybody can reach: requests have a size limit and a deadline, connections a
-// number limit beyond which the one that has been idle longest is closed, bodies are not
-// read into memory. Runs on the executor it was given; handlers are called there and must not
-// block.
+// number limit beyond which the one that has been idle longest is closed. Bodies are read and
+// ignored. Runs on the executor it was given; handlers are called there and must not block.
 #pragma once
 
 #include "proxy/config/values.hpp"

@@ -57,7 +57,9 @@ std::vector<IpAddress> health_check_addresses(const config::NodePortAddresses& w
 ServiceHealth::ServiceHealth(ServiceHealthParts parts) : parts_{std::move(parts)} {}
 ServiceHealth::~ServiceHealth() = default;
 
-void ServiceHealth::stop() { served_.clear(); }
+void ServiceHealth::stop() {
+  served_.clear();
+}
 
 void ServiceHealth::began(state::ServiceTable& table) {
   // What an earlier sync that failed was to write is still to be shown, unless it changed again.

@@ -36,9 +36,10 @@ TEST(Durations, WrittenAndReadAgainAreTheSame) {
   EXPECT_EQ(duration_text(24h), "24h0m0s");
   EXPECT_EQ(duration_text(0s), "0s");
   EXPECT_EQ(duration_text(1500ms), "1.5s");
+  EXPECT_EQ(duration_text(60000000010ns), "1m0.00000001s");
   EXPECT_EQ(duration_text(-90s), "-1m30s");
-  for (const std::chrono::nanoseconds d :
-       {1ns, 999ns, 1500ns, 500000ns, 1000000000ns, 61000000000ns, 3600123456789ns}) {
+  for (const std::chrono::nanoseconds d : {1ns, 999ns, 1500ns, 500000ns, 1000000000ns,
+                                           61000000000ns, 60000000001ns, 3600123456789ns}) {
     EXPECT_EQ(parse_duration(duration_text(d)).value(), d) << duration_text(d);
   }
 }
