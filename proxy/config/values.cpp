@@ -139,7 +139,7 @@ std::string duration_text(nanoseconds duration) {
   if (count < 1'000) return fmt::format("{}ns", count);
   if (count < 1'000'000) return decimal(count, 1'000) + "\u00b5s";
   if (count < 1'000'000'000) return decimal(count, 1'000'000) + "ms";
-  const auto seconds = decimal(count % 60'000'000'000, 1'000'000'000) + "s";
+  auto seconds = decimal(count % 60'000'000'000, 1'000'000'000) + "s";
   const auto minutes = count / 60'000'000'000;
   if (minutes == 0) return seconds;
   if (minutes < 60) return fmt::format("{}m{}", minutes, seconds);
