@@ -42,8 +42,9 @@ std::uint16_t network_order(Port port) {
   return __builtin_bswap16(port.value);
 }
 
-// An xtables extension's struct as it goes on the wire: padded to 8 bytes (XT_ALIGN). Padding is zero,
-// also that within the struct if it was made by `Info info{}`: equal rules must have equal bytes.
+// An xtables extension's struct as it goes on the wire: padded to 8 bytes (XT_ALIGN). Padding is
+// zero, also that within the struct if it was made by `Info info{}`: equal rules must have equal
+// bytes.
 template <class Info>
 std::array<std::byte, (sizeof(Info) + 7) / 8 * 8> aligned(const Info& info) {
   std::array<std::byte, (sizeof(Info) + 7) / 8 * 8> bytes{};

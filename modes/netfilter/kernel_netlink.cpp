@@ -28,10 +28,6 @@ Error no_answer(const char* what) {
   return proxy::system_error(EPROTO, std::string{what} + ": no answer");
 }
 
-void put_table_filter(AttributeWriter& out, int type, Table table) {
-  if (type == NFT_MSG_GETRULE) out.put_text(NFTA_RULE_TABLE, to_string(table));
-}
-
 }  // namespace
 
 Result<NetlinkKernel> NetlinkKernel::open() {
@@ -78,20 +74,23 @@ Result<std::uint32_t> NetlinkKernel::generation() {
 }
 
 // False when the kernel says that the ruleset changed meanwhile (NLM_F_DUMP_INTR).
-Awaitable<Result<bool>> NetlinkKernel::dump(int type, Family family, Table table,
+Awaitable<Result<bool>> NetlinkKernel::dump(int type, Family family, const ChainKey* chain,
                                             ObservationReader& reader) {
   std::vector<std::byte> request;
   const auto at = open_nf_tables_message(request, type, NLM_F_REQUEST | NLM_F_DUMP,
                                          socket_.next_sequence(), family);
-  AttributeWriter attributes{request};
-  put_table_filter(attributes, type, table);
+  if (chain != nullptr) {
+    AttributeWriter attributes{request};
+    attributes.put_text(NFTA_RULE_TABLE, to_string(chain->table));
+    attributes.put_text(NFTA_RULE_CHAIN, chain->name.view());
+  }
   close_message(request, at);
   if (auto sent = socket_.send(request); !sent) co_return sent.error();
 
   bool consistent = true;
   bool done = false;
   int error = 0;
-  for (int datagrams = 1; !done; ++datagrams) {
+  while (!done) {
     const auto datagram = socket_.receive();
     if (!datagram) co_return datagram.error();
     if (!*datagram) co_return no_answer("dump of the ruleset");
@@ -104,10 +103,12 @@ Awaitable<Result<bool>> NetlinkKernel::dump(int type, Family family, Table table
       }
       reader.read(message);
     });
-    if (datagrams % kDatagramsPerTurn == 0) co_await boost::asio::post(boost::asio::use_awaitable);
+    if (++datagrams_ % kDatagramsPerTurn == 0) {
+      co_await boost::asio::post(boost::asio::use_awaitable);
+    }
   }
   if (error == EINTR || error == ERESTART || error == EAGAIN) co_return false;
-  // A table that is not there has no rules.
+  // A chain that is gone; the generation will tell.
   if (error != 0 && error != ENOENT) co_return proxy::system_error(error, "dump of the ruleset");
   co_return consistent;
 }
@@ -121,14 +122,18 @@ Awaitable<Result<bool>> NetlinkKernel::observe_once(
   ObservationReader reader{into, itemised};
   for (const auto family : proxy::kFamilies) {
     for (const auto type : {NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN}) {
-      const auto consistent = co_await dump(type, family, Table::nat, reader);
+      const auto consistent = co_await dump(type, family, nullptr, reader);
       if (!consistent || !*consistent) co_return consistent;
     }
-    for (const auto table : kTables) {
-      if (!into.tables.contains({family, table})) continue;
-      const auto consistent = co_await dump(NFT_MSG_GETRULE, family, table, reader);
-      if (!consistent || !*consistent) co_return consistent;
-    }
+  }
+  // Chain by chain: a dump of a whole table walks it from its beginning for each datagram, which
+  // took 7 s of CPU for 110,000 rules.
+  std::vector<ChainKey> chains;
+  chains.reserve(into.chains.size());
+  for (const auto& [key, chain] : into.chains) chains.push_back(key);
+  for (const auto& key : chains) {
+    const auto consistent = co_await dump(NFT_MSG_GETRULE, key.family, &key, reader);
+    if (!consistent || !*consistent) co_return consistent;
   }
   const auto after = generation();
   if (!after) co_return after.error();

@@ -19,12 +19,15 @@ class NetlinkKernel final : public Kernel {
   explicit NetlinkKernel(NfnetlinkSocket socket) : socket_{std::move(socket)} {}
 
   Result<void> discard_pending();
-  Awaitable<Result<bool>> dump(int type, Family family, Table table, ObservationReader& reader);
+  // All objects of the type in a family; of rules, those of `chain`.
+  Awaitable<Result<bool>> dump(int type, Family family, const ChainKey* chain,
+                               ObservationReader& reader);
   Awaitable<Result<bool>> observe_once(Observation& into,
                                        const std::function<bool(const ChainKey&)>& itemised);
 
   NfnetlinkSocket socket_;
   Batch batch_;
+  unsigned datagrams_ = 0;  // read by dumps, to let the loop turn now and then
 };
 
 }  // namespace modes::netfilter
