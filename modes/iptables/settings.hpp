@@ -48,7 +48,7 @@ struct NodeFacts {
 };
 
 // How the ruleset is built: small clusters look exactly as kube-proxy's, large ones have fewer
-// chains (docs/decisions/0003-iptables-layout.md).
+// chains (docs/decisions/0002-layout-of-the-iptables-rules.md).
 struct Layout {
   bool endpoint_chains = true;  // a KUBE-SEP- chain for every endpoint, with its hairpin rule
 
