@@ -4,6 +4,9 @@
 #include "tests/netns/http.hpp"
 #include "tests/netns/probe.hpp"
 
+#include <fmt/format.h>
+
+#include <array>
 #include <csignal>
 #include <cstdlib>
 
@@ -52,32 +55,40 @@ void wait_for(Process& daemon, std::chrono::seconds patience, const std::string&
   }
 }
 
-const std::string kBarrierName = "barrier";
-constexpr const char* kBarrierVips[] = {"172.30.255.253", "fd00:172:30::fffd"};
+// The two services take turns: at each pass one comes and the other goes.
+struct Turn {
+  std::string name;
+  std::array<std::string, 2> vips;  // one per family
+};
+const std::array<Turn, 2>& turns() {
+  static const std::array<Turn, 2> both{{{"barrier-a", {"172.30.255.252", "fd00:172:30::fffc"}},
+                                         {"barrier-b", {"172.30.255.253", "fd00:172:30::fffd"}}}};
+  return both;
+}
+constexpr Port kBarrierPort{80};
 
-Object barrier_service(std::uint16_t port) {
-  const std::string v4 = kBarrierVips[0], v6 = kBarrierVips[1];
+Object barrier_service(const Turn& turn) {
   return {
-      .key = {.kind = "Service", .name_space = "lab", .name = kBarrierName},
-      .json =
-          R"({"apiVersion":"v1","kind":"Service","metadata":{"namespace":"lab","name":"barrier"},)"
-          R"("spec":{"type":"ClusterIP","clusterIP":")" +
-          v4 + R"(","clusterIPs":[")" + v4 + R"(",")" + v6 +
-          R"("],"ipFamilies":["IPv4","IPv6"],"ipFamilyPolicy":)"
-          R"("RequireDualStack","ports":[{"name":"p","protocol":"TCP","targetPort":7,"port":)" +
-          std::to_string(port) + "}]}}"};
+      .key = {.kind = "Service", .name_space = "lab", .name = turn.name},
+      .json = fmt::format(
+          R"({{"apiVersion":"v1","kind":"Service","metadata":{{"namespace":"lab","name":"{0}"}},)"
+          R"("spec":{{"type":"ClusterIP","clusterIP":"{1}","clusterIPs":["{1}","{2}"],)"
+          R"("ipFamilies":["IPv4","IPv6"],"ipFamilyPolicy":"RequireDualStack",)"
+          R"("ports":[{{"name":"p","protocol":"TCP","port":{3},"targetPort":7}}]}}}})",
+          turn.name, turn.vips[0], turn.vips[1], kBarrierPort.value)};
 }
 
-Object barrier_slice(Family family) {
-  const std::string name = family == Family::v4 ? "barrier-4" : "barrier-6";
+Object barrier_slice(const Turn& turn, Family family) {
+  const auto name = turn.name + (family == Family::v4 ? "-4" : "-6");
+  const auto pod = control_pod(family);
   return {
       .key = {.kind = "EndpointSlice", .name_space = "lab", .name = name},
-      .json = R"({"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":)"
-              R"({"namespace":"lab","name":")" +
-              name + R"(","labels":{"kubernetes.io/service-name":"barrier"}},"addressType":")" +
-              std::string{proxy::to_string(family)} +
-              R"(","ports":[{"name":"p","port":7,"protocol":"TCP"}],"endpoints":[{"addresses":[")" +
-              control_pod(family).ip.text() + R"("],"nodeName":"node-a"}]})"};
+      .json = fmt::format(
+          R"({{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":)"
+          R"({{"namespace":"lab","name":"{0}","labels":{{"kubernetes.io/service-name":"{1}"}}}},)"
+          R"("addressType":"{2}","ports":[{{"name":"p","port":{3},"protocol":"TCP"}}],)"
+          R"("endpoints":[{{"addresses":["{4}"],"nodeName":"node-a"}}]}})",
+          name, turn.name, proxy::to_string(family), pod.port.value, pod.ip.text())};
 }
 
 }  // namespace
@@ -120,23 +131,33 @@ Finished run_viaduct(const Party& node, std::vector<std::string> arguments) {
 
 Barrier::Barrier(Topology& topology, const Cluster& cluster)
     : topology_{topology}, cluster_{cluster} {
-  for (const auto family : proxy::kFamilies) cluster_.apply(barrier_slice(family));
-  // Until the rules are there, upstream refuses at once.
-  for (const auto* vip : kBarrierVips) topology_.literal_destination(address(vip));
+  for (const auto& turn : turns()) {
+    for (const auto family : proxy::kFamilies) cluster_.apply(barrier_slice(turn, family));
+    // Where there are no rules, upstream refuses at once.
+    for (const auto& vip : turn.vips) topology_.literal_destination(address(vip));
+  }
+}
+
+bool Barrier::answers(const IpAddress& vip) {
+  const auto client = address(vip.family() == Family::v4 ? "10.180.0.100" : "fd00:10:180::100");
+  const auto outcomes = run(Probe{.client = &topology_.owner(client),
+                                  .from = client,
+                                  .to = {vip, kBarrierPort},
+                                  .protocol = Protocol::tcp,
+                                  .patience = milliseconds{500}});
+  return outcomes.front().kind == Outcome::Kind::answered;
 }
 
 void Barrier::pass(Daemon& daemon, std::chrono::seconds patience) {
-  cluster_.apply(barrier_service(++port_));
-  for (const auto* vip : kBarrierVips) {
-    const auto to = address(vip);
-    const auto from = address(to.family() == Family::v4 ? "10.180.0.100" : "fd00:10:180::100");
-    const Probe probe{.client = &topology_.owner(from),
-                      .from = from,
-                      .to = {to, Port{port_}},
-                      .protocol = Protocol::tcp,
-                      .patience = milliseconds{500}};
-    wait_for(daemon.process(), patience, "the last change was in force",
-             [&] { return netns::run(probe).front().kind == Outcome::Kind::answered; });
+  const auto& goes = turns()[present_];
+  present_ = 1 - present_;
+  const auto& comes = turns()[present_];
+  cluster_.apply(barrier_service(comes));
+  cluster_.remove(barrier_service(goes).key);
+  for (std::size_t family = 0; family < comes.vips.size(); ++family) {
+    wait_for(daemon.process(), patience, "the last change was in force", [&] {
+      return answers(address(comes.vips[family])) && !answers(address(goes.vips[family]));
+    });
   }
 }
 

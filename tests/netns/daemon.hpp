@@ -40,9 +40,9 @@ class Daemon {
 // Runs `viaduct SUBCOMMAND …` on node-a to its end.
 Finished run_viaduct(const Party& node, std::vector<std::string> arguments);
 
-// Tells when all that was written to the cluster is in force: a service of its own is changed last,
-// and a connection to it, in both families, shows that the change has arrived in the kernel. Needs
-// nothing from the daemon but what it is for.
+// Tells when all that was written to the cluster and removed from it is in force: one service of
+// its own is added last and another removed, and connections to them, in both families, show that
+// this has arrived in the kernel. Needs nothing from the daemon but what it is for.
 class Barrier {
  public:
   // Requires somebody to serve control_pod().
@@ -52,9 +52,11 @@ class Barrier {
   void pass(Daemon& daemon, std::chrono::seconds patience = std::chrono::seconds{10});
 
  private:
+  [[nodiscard]] bool answers(const IpAddress& vip);
+
   Topology& topology_;
   const Cluster& cluster_;
-  std::uint16_t port_ = 1000;
+  std::size_t present_ = 1;  // which of the two services is there, after the first pass
 };
 
 }  // namespace netns
