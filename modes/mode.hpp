@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -69,10 +70,16 @@ class Mode {
   virtual Awaitable<void> shut_down() = 0;
 
   // Figures for metrics: name (as in the metrics' table of kube-proxy or viaduct_…), labels, value.
+  struct Histogram {
+    double sum = 0;
+    std::uint64_t count = 0;
+    std::vector<std::pair<double, std::uint64_t>> up_to;  // upper bound, how many are at most that
+  };
   struct Figure {
     std::string name;
     std::vector<std::pair<std::string, std::string>> labels;
     double value = 0;
+    std::optional<Histogram> histogram = std::nullopt;  // instead of a value
   };
   [[nodiscard]] virtual std::vector<Figure> figures() const = 0;
 };

@@ -1,6 +1,7 @@
 #include "modes/iptables/iptables_mode.hpp"
 
 #include "modes/iptables/planner.hpp"
+#include "modes/netfilter/conntrack_cleaner.hpp"
 #include "modes/netfilter/kernel_netlink.hpp"
 #include "modes/netfilter/node_addresses.hpp"
 #include "modes/netfilter/ruleset_monitor.hpp"
@@ -14,6 +15,7 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace modes::iptables {
 namespace {
@@ -49,13 +51,15 @@ class IptablesMode final : public Mode {
  public:
   IptablesMode(asio::any_io_executor executor, Settings settings, std::vector<Family> families,
                netfilter::NetlinkKernel kernel, netfilter::RulesetMonitor monitor,
-               netfilter::NodeAddresses addresses, proxy::UniqueFd watched)
+               netfilter::NodeAddresses addresses, proxy::UniqueFd watched,
+               std::unique_ptr<netfilter::ConntrackCleaner> stale_flows)
       : settings_{settings},
         families_{families},
         kernel_{std::move(kernel)},
         monitor_{std::move(monitor)},
         addresses_{std::move(addresses)},
         watched_{executor, watched.release()},
+        stale_flows_{std::move(stale_flows)},
         planner_{std::make_shared<Planner>(std::move(settings), std::move(families))} {}
 
   void concerns_by(const std::shared_ptr<std::function<bool(const netfilter::ChainKey&)>>& slot) {
@@ -79,6 +83,7 @@ class IptablesMode final : public Mode {
       co_return changed_under_us();
     }
     planner_->begin(wanted, changed);
+    stale_flows_->note(wanted, changed);
     co_return co_await run(wanted);
   }
 
@@ -112,6 +117,7 @@ class IptablesMode final : public Mode {
     if (const auto limit = recent_list_limit()) {
       out.push_back({"viaduct_session_affinity_clients_per_endpoint_limit", {}, *limit});
     }
+    std::ranges::move(stale_flows_->figures(), std::back_inserter(out));
     return out;
   }
 
@@ -154,6 +160,7 @@ class IptablesMode final : public Mode {
       planner_->observe(*observation, *facts);
     }
     planner_->begin_all(wanted, *facts);
+    stale_flows_->note_all(wanted);
     (void)monitor_.take();
     co_return co_await run(wanted);
   }
@@ -167,6 +174,7 @@ class IptablesMode final : public Mode {
       if (transaction.empty()) {
         if (auto listening = resume_monitor(); !listening) co_return listening.error();
         in_force_ = true;
+        stale_flows_->written();
         sum.set_aside = planner_->set_aside();
         co_return sum;
       }
@@ -238,10 +246,31 @@ class IptablesMode final : public Mode {
   netfilter::RulesetMonitor monitor_;
   netfilter::NodeAddresses addresses_;
   asio::posix::stream_descriptor watched_;
+  std::unique_ptr<netfilter::ConntrackCleaner> stale_flows_;
   std::shared_ptr<Planner> planner_;
   std::uint32_t generation_ = 0;
   bool in_force_ = false;  // the kernel has what the planner last finished
 };
+
+// What the cleaner of UDP flows asks and tells. A failure that lasts is told once.
+netfilter::ConntrackCleaner::Hooks cleaner_hooks(std::function<void(const Advice&)> advise) {
+  return {.node_addresses =
+              [] {
+                auto addresses = netfilter::NodeAddresses::list();
+                return addresses ? std::move(*addresses) : std::vector<proxy::IpAddress>{};
+              },
+          .report =
+              [advise = std::move(advise), told = std::string{}](const auto& report) mutable {
+                auto text = report.outcome ? std::string{} : report.outcome.error().text();
+                if (text != told && !text.empty()) {
+                  advise(
+                      {"UDP clients of endpoints that are gone may go unanswered until this "
+                       "succeeds: " +
+                       text});
+                }
+                told = std::move(text);
+              }};
+}
 
 void prepare_machine(const Settings& settings, const std::function<void(const Advice&)>& advise) {
   if (serves_localhost(settings)) {
@@ -271,10 +300,13 @@ Result<std::unique_ptr<Mode>> make_iptables_mode(asio::any_io_executor executor,
   auto watched = settings.node_port_ranges.empty() ? watch({monitor->fd()})
                                                    : watch({monitor->fd(), addresses->fd()});
   if (!watched) return watched.error();
+  auto stale_flows = netfilter::ConntrackCleaner::open(executor, cleaner_hooks(advise));
+  if (!stale_flows) return stale_flows.error();
   prepare_machine(settings, advise);
   auto mode = std::make_unique<IptablesMode>(
       std::move(executor), std::move(settings), std::vector<Family>{Family::v4, Family::v6},
-      std::move(*kernel), std::move(*monitor), std::move(*addresses), std::move(*watched));
+      std::move(*kernel), std::move(*monitor), std::move(*addresses), std::move(*watched),
+      std::move(*stale_flows));
   mode->concerns_by(concerns);
   return std::unique_ptr<Mode>{std::move(mode)};
 }

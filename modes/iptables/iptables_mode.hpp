@@ -14,8 +14,8 @@
 
 namespace modes::iptables {
 
-// What the mode has to say about the machine it runs on, once, at start: limits and settings that
-// could not be made.
+// What the mode has to say about the machine it runs on: at start, limits and settings that could
+// not be made; later, what fails beside the syncs.
 struct Advice {
   std::string text;
 };

@@ -33,22 +33,34 @@ void ConntrackLedger::set(const ServicePortName& name, const ServicePort* port,
   if (known != known_.end()) {
     if (port && known->second == now && !even_if_equal) return;
     std::ranges::set_difference(known->second.fronts, now.fronts,
-                                std::inserter(owed_.given_up, owed_.given_up.end()));
+                                std::inserter(noted_.given_up, noted_.given_up.end()));
   }
   if (port) {
-    owed_.services.insert(name);
+    noted_.services.insert(name);
     known_.insert_or_assign(name, std::move(now));
   } else if (known != known_.end()) {
-    owed_.services.erase(name);
     known_.erase(known);
   }
+}
+
+void ConntrackLedger::Debt::add(Debt other) {
+  services.merge(other.services);
+  given_up.merge(other.given_up);
+}
+
+void ConntrackLedger::written() {
+  owed_.add(std::exchange(noted_, {}));
 }
 
 std::vector<ConntrackRule> ConntrackLedger::take() {
   assert(taken_.empty());
   taken_ = std::exchange(owed_, {});
   std::vector<UdpService> now;
-  for (const auto& name : taken_.services) now.push_back(known_.at(name));
+  for (const auto& name : taken_.services) {
+    // One that went since has left its fronts among those given up.
+    const auto known = known_.find(name);
+    if (known != known_.end()) now.push_back(known->second);
+  }
   const std::vector<UdpFront> given_up{taken_.given_up.begin(), taken_.given_up.end()};
   return conntrack_plan(now, given_up);
 }
@@ -58,12 +70,7 @@ void ConntrackLedger::paid() {
 }
 
 void ConntrackLedger::not_paid() {
-  owed_.given_up.merge(taken_.given_up);
-  // One that went since has left its fronts among those given up.
-  for (const auto& name : taken_.services) {
-    if (known_.contains(name)) owed_.services.insert(name);
-  }
-  taken_ = {};
+  owed_.add(std::exchange(taken_, {}));
 }
 
 }  // namespace modes::netfilter

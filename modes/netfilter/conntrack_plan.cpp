@@ -13,13 +13,21 @@ std::size_t index(Family family) {
   return static_cast<std::size_t>(family);
 }
 
+// Linux, from 5.8 (when filters came) to 6.18 at least, compares IPv6 addresses the wrong way
+// round: a filter with one lets through every flow but those it names. So none has one.
+bool can_filter_by_address(Family family) {
+  return family == Family::v4;
+}
+
 ConntrackWalk narrowest_walk(const ConntrackRule& rule) {
+  const auto family = rule.address.family();
+  const bool by_address = rule.scope == Scope::one_address && can_filter_by_address(family);
   ConntrackWalk walk;
-  walk.family = rule.address.family();
-  if (rule.scope == Scope::one_address) walk.destination = rule.address;
+  walk.family = family;
+  if (by_address) walk.destination = rule.address;
   walk.destination_port = rule.port;
-  // The filter can't say "an address of this node".
-  walk.delete_all = rule.keep.empty() && rule.scope != Scope::node_addresses;
+  // Only if the filter says all that the rule does; it can't say "an address of this node" either.
+  walk.delete_all = rule.keep.empty() && (by_address || rule.scope == Scope::every_address);
   return walk;
 }
 
@@ -114,20 +122,24 @@ bool ConntrackJudge::is_stale(const UdpFlow& flow) const {
          (node_addresses_.contains(flow.destination) && is_broken(node_ports_gone_[family], port));
 }
 
-std::vector<ConntrackWalk> conntrack_walks(std::span<const ConntrackRule> rules) {
+std::vector<ConntrackWalk> conntrack_walks(std::span<const ConntrackRule> rules,
+                                           std::size_t budget) {
   std::vector<ConntrackWalk> walks;
+  for (const auto& rule : rules) {
+    const auto walk = narrowest_walk(rule);
+    if (std::ranges::find(walks, walk) == walks.end()) walks.push_back(walk);
+    if (walks.size() > budget) break;
+  }
+  if (walks.size() <= budget) return walks;
+  walks.clear();
   for (const auto family : proxy::kFamilies) {
-    std::vector<ConntrackWalk> narrow;
+    std::optional<ConntrackWalk> shared;
     for (const auto& rule : rules) {
-      if (rule.address.family() == family) narrow.push_back(narrowest_walk(rule));
+      if (rule.address.family() != family) continue;
+      const auto walk = narrowest_walk(rule);
+      shared = shared ? common_walk(*shared, walk) : walk;
     }
-    if (narrow.size() <= kMaxWalksPerFamily) {
-      std::ranges::copy(narrow, std::back_inserter(walks));
-      continue;
-    }
-    auto shared = narrow.front();
-    for (const auto& walk : narrow) shared = common_walk(shared, walk);
-    walks.push_back(shared);
+    if (shared) walks.push_back(*shared);
   }
   return walks;
 }

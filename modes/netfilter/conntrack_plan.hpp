@@ -103,8 +103,8 @@ class ConntrackJudge {
 // One pass of the kernel over its table. It looks at every flow there is (about 0.2 µs each) and
 // hands over those that the filter lets through (another 1 µs each).
 struct ConntrackWalk {
-  Family family = Family::v4;  // with protocol UDP, always part of the filter
-  std::optional<IpAddress> destination;
+  Family family = Family::v4;            // with protocol UDP, always part of the filter
+  std::optional<IpAddress> destination;  // IPv4 only: the kernel's filter fails for IPv6 addresses
   std::optional<Port> destination_port;
   // Delete all that the filter lets through, unseen; else hand them over to be judged.
   bool delete_all = false;
@@ -112,12 +112,11 @@ struct ConntrackWalk {
   friend bool operator==(const ConntrackWalk&, const ConntrackWalk&) = default;
 };
 
-// A filter of the kernel names one destination, so rules either have a walk each, with the
-// narrowest filter, or share one, with what they have in common. Up to this number the first is
-// never slower, whatever share of the table is UDP; beyond it the second.
-inline constexpr std::size_t kMaxWalksPerFamily = 4;
-
-// The walks that serve `rules`: at most kMaxWalksPerFamily per family.
-[[nodiscard]] std::vector<ConntrackWalk> conntrack_walks(std::span<const ConntrackRule> rules);
+// The walks that serve `rules`. A filter of the kernel names one destination, so either each rule
+// has the walk with the narrowest filter, if these are at most `budget`, or the rules of a family
+// share one, with what they have in common. Up to four the first is never slower, even where
+// all of the table is UDP.
+[[nodiscard]] std::vector<ConntrackWalk> conntrack_walks(std::span<const ConntrackRule> rules,
+                                                         std::size_t budget);
 
 }  // namespace modes::netfilter

@@ -47,6 +47,29 @@ bool is_counter(std::string_view name) {
   return name.ends_with("_total") && std::ranges::find(kGauges, name) == kGauges.end();
 }
 
+prom::MetricType type_of(const modes::Mode::Figure& figure) {
+  if (figure.histogram) return prom::MetricType::Histogram;
+  return is_counter(figure.name) ? prom::MetricType::Counter : prom::MetricType::Gauge;
+}
+
+void set_value(prom::ClientMetric& metric, const modes::Mode::Figure& figure) {
+  switch (type_of(figure)) {
+    case prom::MetricType::Histogram:
+      metric.histogram.sample_sum = figure.histogram->sum;
+      metric.histogram.sample_count = figure.histogram->count;
+      for (const auto& [bound, count] : figure.histogram->up_to) {
+        metric.histogram.bucket.push_back({.cumulative_count = count, .upper_bound = bound});
+      }
+      break;
+    case prom::MetricType::Counter:
+      metric.counter.value = figure.value;
+      break;
+    default:
+      metric.gauge.value = figure.value;
+      break;
+  }
+}
+
 void add_figures(std::vector<prom::MetricFamily>& families,
                  const std::vector<modes::Mode::Figure>& figures) {
   for (const auto& figure : figures) {
@@ -54,13 +77,12 @@ void add_figures(std::vector<prom::MetricFamily>& families,
     if (family == families.end()) {
       prom::MetricFamily fresh;
       fresh.name = figure.name;
-      fresh.type = is_counter(figure.name) ? prom::MetricType::Counter : prom::MetricType::Gauge;
+      fresh.type = type_of(figure);
       family = families.insert(families.end(), std::move(fresh));
     }
     prom::ClientMetric metric;
     for (const auto& [name, value] : figure.labels) metric.label.push_back({name, value});
-    (family->type == prom::MetricType::Counter ? metric.counter.value : metric.gauge.value) =
-        figure.value;
+    set_value(metric, figure);
     family->metric.push_back(std::move(metric));
   }
 }

@@ -92,11 +92,15 @@ class StaleUdpFlows : public testing::TestWithParam<std::size_t> {
     const auto before = entry(kSentinelPort);
     lab_->cluster().apply(sentinel_slice(step % 2 == 0 ? 101 : 100));
     lab_->settle();
+    wait_until_gone(kSentinelPort, before);
+    EXPECT_NE(send_sentinel(), "");
+  }
+  // A clean-up may come a second or two after the rules: walks of the kernel's table are rationed.
+  void wait_until_gone(Port source_port, const std::string& before) {
     const auto deadline = Clock::now() + std::chrono::seconds{10};
-    while (entry(kSentinelPort) == before) {
+    while (entry(source_port) == before) {
       ASSERT_LT(Clock::now(), deadline) << lab_->daemon().process().output();
     }
-    EXPECT_NE(send_sentinel(), "");
   }
   std::string send_sentinel() {
     return send(address("10.180.0.100"), parse_socket_address("172.30.6.6:99"), kSentinelPort);
@@ -137,7 +141,12 @@ TEST_P(StaleUdpFlows, GoWhereTheCasesSay) {
     lab_->apply(step["apply"]);
     wait_for_clean_up(number++);
     if (HasFatalFailure()) return;
-    EXPECT_EQ(entry(port) != before, step["entryDeleted"].as<bool>());
+    if (step["entryDeleted"].as<bool>()) {
+      wait_until_gone(port, before);
+      if (HasFatalFailure()) return;
+    } else {
+      EXPECT_EQ(entry(port), before);
+    }
     if (const auto reached = step["reaches"]) {
       EXPECT_EQ(send(from, to, port), reached.as<std::string>());
     }

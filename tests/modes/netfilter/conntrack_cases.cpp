@@ -55,6 +55,7 @@ std::vector<ConntrackRule> rules_at_start(const std::vector<proxy::records::Reco
   table.replace(objects);
   ConntrackLedger ledger;
   ledger.note_all(table);
+  ledger.written();
   return ledger.take();
 }
 

@@ -42,6 +42,7 @@ class ConntrackLedgerTest : public ::testing::Test {
   ConntrackLedgerTest() {
     table.replace({dns("dns", "10.96.0.10"), dns_slice("dns", "10.0.0.1"), service("web")});
     ledger.note_all(table);
+    ledger.written();
     at_start = ledger.take();
     ledger.paid();
     static_cast<void>(table.take_changes());
@@ -50,6 +51,7 @@ class ConntrackLedgerTest : public ::testing::Test {
   void change(const std::vector<Change>& changes) {
     table.change(changes);
     ledger.note(table, table.take_changes());
+    ledger.written();
   }
   std::vector<ConntrackRule> pay() {
     auto rules = ledger.take();
@@ -109,11 +111,29 @@ TEST_F(ConntrackLedgerTest, WhatCouldNotBePaidIsOwedTogetherWithWhatCameMeanwhil
   EXPECT_THAT(pay(), SizeIs(2));
 }
 
+TEST_F(ConntrackLedgerTest, NothingIsOwedBeforeItIsWritten) {
+  table.change({now(dns_slice("dns", "10.0.0.2"))});
+  ledger.note(table, table.take_changes());
+  EXPECT_FALSE(ledger.owes());
+  ledger.written();
+  EXPECT_TRUE(ledger.owes());
+}
+
+TEST_F(ConntrackLedgerTest, WhatIsPaidWhileItIsBeingWrittenIsOwedAgainAfterwards) {
+  change({now(dns_slice("dns", "10.0.0.2"))});
+  table.change({now(dns_slice("dns", "10.0.0.3"))});
+  ledger.note(table, table.take_changes());
+  EXPECT_THAT(pay(), SizeIs(1));
+  ledger.written();
+  EXPECT_THAT(pay(), ElementsAre(rule("10.96.0.10", {endpoint("10.0.0.3", 5353)})));
+}
+
 TEST_F(ConntrackLedgerTest, AReconcileOwesEveryUdpServiceAndThoseThatWentUnnoticed) {
   change({now(dns("second", "10.96.0.11"))});
   EXPECT_THAT(pay(), SizeIs(1));
   table.change({gone("second")});
   ledger.note_all(table);
+  ledger.written();
   EXPECT_THAT(
       pay(), ElementsAre(rule("10.96.0.10", {endpoint("10.0.0.1", 5353)}), rule("10.96.0.11", {})));
 }

@@ -91,25 +91,55 @@ TEST(ConntrackWalks, AFewRulesHaveTheNarrowestFilterEach) {
       ConntrackRule{Scope::every_address, IpAddress::any(Family::v4), Port{30053}, kServing},
       ConntrackRule{Scope::node_addresses, IpAddress::any(Family::v4), Port{30054}, {}},
       rule("fd00::10", 53, {})};
-  EXPECT_THAT(conntrack_walks(rules),
+  EXPECT_THAT(conntrack_walks(rules, 4),
               ElementsAre(ConntrackWalk{Family::v4, ip("10.96.0.10"), Port{53}, false},
                           ConntrackWalk{Family::v4, std::nullopt, Port{30053}, false},
                           ConntrackWalk{Family::v4, std::nullopt, Port{30054}, false},
-                          ConntrackWalk{Family::v6, ip("fd00::10"), Port{53}, true}));
+                          ConntrackWalk{Family::v6, std::nullopt, Port{53}, false}));
 }
 
 TEST(ConntrackWalks, ManyRulesShareOneWalkWithWhatTheyHaveInCommon) {
   std::vector<ConntrackRule> rules;
   for (int i = 1; i <= 5; ++i) rules.push_back(rule("10.96.0." + std::to_string(i), 53, {}));
-  EXPECT_THAT(conntrack_walks(rules),
+  EXPECT_THAT(conntrack_walks(rules, 4),
               ElementsAre(ConntrackWalk{Family::v4, std::nullopt, Port{53}, false}));
   rules.push_back(rule("10.96.0.1", 54, {}));
-  EXPECT_THAT(conntrack_walks(rules),
+  EXPECT_THAT(conntrack_walks(rules, 4),
               ElementsAre(ConntrackWalk{Family::v4, std::nullopt, std::nullopt, false}));
 }
 
+TEST(ConntrackWalks, NoFilterNamesAnIpv6AddressForTheKernelWouldTakeAllOthers) {
+  const std::vector rules{rule("fd00::10", 53, {})};
+  EXPECT_THAT(conntrack_walks(rules, 4),
+              ElementsAre(ConntrackWalk{Family::v6, std::nullopt, Port{53}, false}));
+}
+
+TEST(ConntrackWalks, RulesWithOneNarrowestFilterShareItsWalk) {
+  std::vector<ConntrackRule> rules;
+  for (int i = 1; i <= 9; ++i) rules.push_back(rule("fd00::" + std::to_string(i), 53, {}));
+  EXPECT_THAT(conntrack_walks(rules, 1),
+              ElementsAre(ConntrackWalk{Family::v6, std::nullopt, Port{53}, false}));
+}
+
+TEST(ConntrackWalks, ANodePortWithoutEndpointsLosesItsFlowsUnseenInBothFamilies) {
+  for (const auto family : proxy::kFamilies) {
+    const std::vector rules{
+        ConntrackRule{Scope::every_address, IpAddress::any(family), Port{30053}, {}}};
+    EXPECT_THAT(conntrack_walks(rules, 4),
+                ElementsAre(ConntrackWalk{family, std::nullopt, Port{30053}, true}));
+  }
+}
+
+TEST(ConntrackWalks, WithoutABudgetTheFamiliesHaveOneEach) {
+  const std::vector rules{rule("10.96.0.10", 53, {}), rule("fd00::10", 53, kServing),
+                          rule("fd00::10", 54, kServing)};
+  EXPECT_THAT(conntrack_walks(rules, 0),
+              ElementsAre(ConntrackWalk{Family::v4, ip("10.96.0.10"), Port{53}, true},
+                          ConntrackWalk{Family::v6, std::nullopt, std::nullopt, false}));
+}
+
 TEST(ConntrackWalks, WithoutRulesTheKernelIsLeftAlone) {
-  EXPECT_THAT(conntrack_walks({}), IsEmpty());
+  EXPECT_THAT(conntrack_walks({}, 4), IsEmpty());
 }
 
 }  // namespace
