@@ -63,7 +63,7 @@ struct DispatchEntry {
   OwnerId owner = 0;
   DispatchVerdict verdict = DispatchVerdict::jump;
   DispatchNote note = DispatchNote::none;
-  ChainName to;  // jump: the chain; not_accepted: the one the comment names
+  ChainName to;  // jump: the chain; not_accepted: the one the comment names; else of the service
 
   friend bool operator==(const DispatchEntry&, const DispatchEntry&) = default;
 };

@@ -83,9 +83,14 @@ DispatchTree::Content DispatchTree::content(const NodeKey& of) const {
   for (auto it = entries_.lower_bound(EntryKey{of.prefix, 0}); it != entries_.end(); ++it) {
     const auto& [key, owner] = it->first;
     if (node(of.level, key) != of) break;
-    // Of several owners of one key the first is in force; the others wait behind it.
-    if (!out.entries.empty() && out.entries.back().first == key) continue;
-    out.entries.emplace_back(key, it->second);
+    if (out.entries.empty() || out.entries.back().first != key) {
+      out.entries.emplace_back(key, it->second);
+      continue;
+    }
+    // Of several owners of one key (the ports of a Service share its health check) one is in force,
+    // told by its chain's name: an owner's number is another after a restart.
+    if (auto& in_force = out.entries.back().second; it->second.to < in_force.to)
+      in_force = it->second;
   }
   return out;
 }

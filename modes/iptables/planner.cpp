@@ -116,7 +116,8 @@ void Planner::observe_base(const Observation& observation, Family family, const 
 }
 
 // Ours stand at the head in their order, whatever others have put before or between them since.
-// Jumps to our chains that are not marked are kube-proxy's: ours replace them.
+// Jumps to our chains that are not marked are kube-proxy's: ours replace them. A jump straight to a
+// service's chain is nobody's but its author's.
 void Planner::observe_jumps(const ObservedChain* chain, const ChainKey& key,
                             const std::vector<Rule>& wanted) {
   std::vector<Digest> digests;
@@ -135,7 +136,8 @@ void Planner::observe_jumps(const ObservedChain* chain, const ChainKey& key,
   if (chain == nullptr) return;
   for (const auto& rule : chain->rules) {
     const ChainKey target{key.family, key.table, rule.jumps_to};
-    const bool kube_proxys = !rule.ours && !rule.jumps_to.empty() && is_own_chain(target);
+    const bool kube_proxys = !rule.ours && !rule.jumps_to.empty() && is_own_chain(target) &&
+                             !is_service_chain(rule.jumps_to.view());
     if (kube_proxys || (rule.ours && !as_wanted)) jumps_.push_back(DeleteRule{key, rule.handle});
   }
 }
@@ -300,7 +302,13 @@ void Planner::plan_trees(Family family, Transaction& chains, Transaction& rules)
       plan_chain(key, std::move(out), std::move(owners), chains, rules);
     }
   }
-  if (!fixed_due_) return;
+  if (fixed_due_ && layout_.endpoint_chains) plan_fixed(family, chains, rules);
+}
+
+// The chains that stand apart from dispatch. Endpoints without chains of their own rely on
+// KUBE-POSTROUTING to know hairpins, so there it comes before all services and elsewhere behind.
+void Planner::plan_fixed(Family family, Transaction& chains, Transaction& rules) {
+  const auto fixed = fixed_rules(family, settings_, node_, layout_);
   for (const auto& [key, fixed_chain] : fixed.chains)
     plan_chain(key, fixed_chain, {}, chains, rules);
 }
@@ -344,6 +352,11 @@ Transaction Planner::next(const ServiceTable& wanted, std::size_t max_bytes) {
   chunk_has_prologue_ = fixed_due_ && !prologue_.empty();
   if (phase_ == Phase::done) return out;
   if (chunk_has_prologue_) out = prologue_;
+  if (fixed_due_ && !layout_.endpoint_chains) {
+    Transaction rules;
+    for (const auto family : families_) plan_fixed(family, out, rules);
+    append(out, std::move(rules));
+  }
   std::size_t bytes = size_of(out);
   while (!pending_.empty() && bytes < max_bytes) {
     const auto before = out.size();

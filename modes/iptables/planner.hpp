@@ -94,6 +94,7 @@ class Planner {
   void plan_service(const ServiceTable& wanted, const ServicePortName& name, Transaction& out);
   void plan_dispatch(Transaction& out);
   void plan_trees(Family family, Transaction& chains, Transaction& rules);
+  void plan_fixed(Family family, Transaction& chains, Transaction& rules);
   void plan_removals(Transaction& out);
   void plan_chain(const ChainKey& key, std::vector<Rule> rules, std::vector<OwnerId> owners,
                   Transaction& chains, Transaction& rewrites);

@@ -130,7 +130,7 @@ class Builder {
     if (!port_.health_check_node_port) return;
     dispatch(Dispatch::filter_health_check,
              DispatchKey::of_port(proxy::Protocol::tcp, *port_.health_check_node_port),
-             DispatchVerdict::accept, DispatchNote::health_check);
+             DispatchVerdict::accept, DispatchNote::health_check, chains_.external);
   }
 
   // ── its own chains ──────────────────────────────────────────────────────────────────────────

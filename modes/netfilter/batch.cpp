@@ -166,8 +166,9 @@ void collect_refusals(const Batch& batch, Bytes datagram, std::vector<Refusal>& 
     const auto ack = parse_acknowledgement(message);
     if (!ack || ack->error == 0) return;
     Refusal refusal{std::nullopt, ack->error, ack->text};
+    // Sequence numbers wrap around; that of BEGIN gives an offset beyond all places.
     const auto offset = message.sequence - batch.begin_sequence - 1;
-    if (message.sequence > batch.begin_sequence && offset < batch.places.size()) {
+    if (offset < batch.places.size()) {
       refusal.place = batch.places[offset];
     }
     into.push_back(std::move(refusal));

@@ -7,9 +7,15 @@
 #include <linux/netlink.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 
 namespace modes::netfilter {
+namespace {
+
+constexpr std::int32_t kMaxErrno = 4095;  // linux/err.h MAX_ERRNO
+
+}  // namespace
 
 std::size_t open_nfnetlink_message(std::vector<std::byte>& out, int type, int flags,
                                    std::uint32_t sequence, std::uint8_t family,
@@ -53,7 +59,8 @@ std::optional<Acknowledgement> parse_acknowledgement(const Message& message) {
   constexpr std::size_t kHeader = sizeof(error) + sizeof(nlmsghdr);  // struct nlmsgerr
   if (message.type != NLMSG_ERROR || message.body.size() < sizeof(error)) return std::nullopt;
   std::memcpy(&error, message.body.data(), sizeof(error));
-  Acknowledgement ack{-error, {}};
+  // A negated errno; what is none of these (a fuzzer's) is a failure all the same.
+  Acknowledgement ack{error > 0 || error < -kMaxErrno ? EPROTO : -error, {}};
   if ((message.flags & NLM_F_ACK_TLVS) != 0 && (message.flags & NLM_F_CAPPED) != 0 &&
       message.body.size() > kHeader) {
     for_each_attribute(message.body.subspan(kHeader), [&](const Attribute& attribute) {

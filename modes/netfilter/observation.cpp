@@ -75,7 +75,8 @@ std::optional<RuleMessage> parse_rule(Family family, Bytes attributes) {
         out.rule.ours = our_digest(attribute.payload);
         break;
       case NFTA_RULE_EXPRESSIONS:
-        if (const auto to = jump_target(attribute.payload); to.size() <= ChainName::kMaxSize) {
+        if (const auto to = jump_target(attribute.payload);
+            !to.empty() && to.size() <= ChainName::kMaxSize) {
           out.rule.jumps_to = ChainName{to};
         }
         break;
