@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <span>
+#include <thread>
 
 namespace netns {
 namespace {
@@ -18,7 +19,6 @@ namespace {
 using proxy::Family;
 using proxy::IpAddress;
 
-constexpr std::size_t kMessageSize = 4096;        // bytes; the longest request here has about 300
 constexpr std::size_t kNotificationSize = 32768;  // bytes; a link's can pass a page
 
 // IF_OPER_UP of linux/if.h, which does not go together with net/if.h.
@@ -38,7 +38,7 @@ class Request {
   nlmsghdr& get() { return *header_; }
 
  private:
-  alignas(NLMSG_ALIGNTO) std::array<std::byte, kMessageSize> buffer_{};
+  alignas(NLMSG_ALIGNTO) std::array<std::byte, Rtnetlink::kMessageSize> buffer_{};
   nlmsghdr* header_;
 };
 
@@ -123,16 +123,33 @@ Rtnetlink::Socket Rtnetlink::open(const NetworkNamespace& net, unsigned groups) 
 
 Rtnetlink::Rtnetlink(const NetworkNamespace& net) : net_{net}, socket_{open(net, 0)} {}
 
-void Rtnetlink::send(nlmsghdr& request, const std::string& what) {
+Rtnetlink::Reply Rtnetlink::ask(nlmsghdr& request, const std::string& what) {
   request.nlmsg_seq = ++sequence_;
   if (mnl_socket_sendto(socket_.get(), &request, request.nlmsg_len) < 0) fail_with_errno(what);
-  alignas(NLMSG_ALIGNTO) std::array<std::byte, kMessageSize> reply{};
-  const auto size = mnl_socket_recvfrom(socket_.get(), reply.data(), reply.size());
-  if (size < 0) fail_with_errno(what);
-  if (mnl_cb_run(reply.data(), static_cast<std::size_t>(size), sequence_,
-                 mnl_socket_get_portid(socket_.get()), nullptr, nullptr) < 0) {
+  Reply reply;
+  if (mnl_socket_recvfrom(socket_.get(), reply.bytes.data(), reply.bytes.size()) < 0) {
     fail_with_errno(what);
   }
+  return reply;
+}
+
+void Rtnetlink::send(nlmsghdr& request, const std::string& what) {
+  const auto reply = ask(request, what);
+  const auto& message = reply.message();
+  if (mnl_cb_run(&message, message.nlmsg_len, sequence_, mnl_socket_get_portid(socket_.get()),
+                 nullptr, nullptr) < 0) {
+    fail_with_errno(what);
+  }
+}
+
+bool Rtnetlink::takes(const IpAddress& address) {
+  Request request{RTM_GETROUTE, 0};
+  request.get().nlmsg_flags = NLM_F_REQUEST;  // the route is answer enough
+  auto& header = request.extra<rtmsg>();
+  header.rtm_family = kernel_family(address.family());
+  header.rtm_dst_len = proxy::address_bits(address.family());
+  put_address(request.get(), RTA_DST, address);
+  return delivers_to(ask(request.get(), "route to " + address.text()).message(), address);
 }
 
 int Rtnetlink::index_of(const std::string& device) const {
@@ -217,6 +234,9 @@ void Rtnetlink::add_address(const std::string& device, const IpAddress& address,
   if (comes_later) {
     await(routes.get(), "local route to " + address.text(),
           [&](const nlmsghdr& message) { return delivers_to(message, address); });
+    // The notification leaves a moment before lookups find the route (fib6_add_rt2node of
+    // net/ipv6/ip6_fib.c); until then an unreachable route of the same prefix would answer.
+    while (!takes(address)) std::this_thread::yield();
   }
 }
 

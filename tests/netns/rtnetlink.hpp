@@ -9,6 +9,7 @@
 #include <libmnl/libmnl.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -32,6 +33,8 @@ struct Route {
 
 class Rtnetlink {
  public:
+  static constexpr std::size_t kMessageSize = 4096;  // bytes; the longest message here has about 300
+
   explicit Rtnetlink(const NetworkNamespace& net);
 
   void add_bridge(const std::string& name);  // and brings it up
@@ -49,7 +52,16 @@ class Rtnetlink {
                      const MacAddress& mac);
 
  private:
-  void send(nlmsghdr& request, const std::string& what);
+  struct Reply {
+    alignas(NLMSG_ALIGNTO) std::array<std::byte, kMessageSize> bytes{};
+    [[nodiscard]] const nlmsghdr& message() const {
+      return *reinterpret_cast<const nlmsghdr*>(bytes.data());
+    }
+  };
+  Reply ask(nlmsghdr& request, const std::string& what);  // the first message of the answer
+  void send(nlmsghdr& request, const std::string& what);  // and expects nothing but "done"
+  // Whether a packet to the address that came to this namespace now would be delivered.
+  [[nodiscard]] bool takes(const proxy::IpAddress& address);
   [[nodiscard]] int index_of(const std::string& device) const;
 
   struct Close {
