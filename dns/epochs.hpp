@@ -24,18 +24,22 @@ class Epochs {
   class Reader {
    public:
     explicit Reader(Epochs& epochs) : epochs_{epochs} {}
-    // From here to leave() pointers loaded from Published stay valid.
+    // From here to leave() pointers loaded from Published stay valid. May be nested.
     void enter() {
+      if (depth_++ > 0) return;
       // Sequentially consistent, as is the writer's exchange of the pointer: either the writer sees
       // this mark, or the load of the pointer that follows sees what the writer put there.
       inside_since_.store(epochs_.now_.load());
     }
-    void leave() { inside_since_.store(kOutside, std::memory_order_release); }
+    void leave() {
+      if (--depth_ == 0) inside_since_.store(kOutside, std::memory_order_release);
+    }
 
    private:
     friend class Epochs;
     static constexpr Stamp kOutside = UINT64_MAX;
     Epochs& epochs_;
+    int depth_ = 0;
     alignas(64) std::atomic<Stamp> inside_since_{kOutside};  // a cache line of its own
   };
 

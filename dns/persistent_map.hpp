@@ -1,6 +1,6 @@
 // A hash map whose copies share everything that they have in common.
 //
-// root ──► pages of 64 buckets ──► buckets of a few slots, sorted by hash
+// root ──► pages of 64 buckets ──► buckets of a few slots
 //
 // Copying shares; a change to a copy clones one bucket, one page and the row of page pointers,
 // whatever the size of the map. A version that is given to readers is never changed again, so they
@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -35,11 +36,9 @@ class PersistentMap {
   // Calls `visitor` for the values with this hash until it returns false.
   template <class Visitor>
   void visit(std::uint64_t hash, const Visitor& visitor) const {
-    const Bucket* bucket = bucket_of(hash);
-    if (bucket == nullptr) return;
-    auto at = std::lower_bound(bucket->begin(), bucket->end(), hash, before);
-    for (; at != bucket->end() && at->hash == hash; ++at) {
-      if (!visitor(at->value)) return;
+    if (pages_.empty()) return;
+    for (const Slot& slot : (*pages_[page_index(hash)])[hash % kBuckets].all()) {
+      if (slot.hash == hash && !visitor(slot.value)) return;
     }
   }
 
@@ -47,8 +46,7 @@ class PersistentMap {
   void for_each(const Visitor& visitor) const {
     for (const auto& page : pages_) {
       for (const auto& bucket : *page) {
-        if (!bucket) continue;
-        for (const auto& slot : *bucket) visitor(slot.value);
+        for (const auto& slot : bucket.all()) visitor(slot.value);
       }
     }
   }
@@ -57,26 +55,22 @@ class PersistentMap {
   template <class Matches>
   void put(std::uint64_t hash, Value value, const Matches& matches) {
     if (size_ >= pages_.size() * kBuckets * kMeanBucket) grow();
-    Bucket& bucket = own_bucket(hash);
-    auto at = std::lower_bound(bucket.begin(), bucket.end(), hash, before);
-    for (; at != bucket.end() && at->hash == hash; ++at) {
-      if (matches(std::as_const(at->value))) {
-        at->value = std::move(value);
-        return;
-      }
+    auto& bucket = own_page(hash)[hash % kBuckets];
+    const std::size_t at = position(bucket, hash, matches);
+    if (at == bucket.size) {
+      bucket = bucket.with(Slot{hash, std::move(value)});
+      ++size_;
+    } else {
+      bucket = bucket.with(Slot{hash, std::move(value)}, at);
     }
-    bucket.insert(at, Slot{hash, std::move(value)});
-    ++size_;
   }
 
   // Removes the first value that `matches`; false if there is none.
   template <class Matches>
   bool erase(std::uint64_t hash, const Matches& matches) {
     if (find(hash, matches) == nullptr) return false;
-    Bucket& bucket = own_bucket(hash);
-    auto at = std::lower_bound(bucket.begin(), bucket.end(), hash, before);
-    while (!matches(std::as_const(at->value))) ++at;
-    bucket.erase(at);
+    auto& bucket = own_page(hash)[hash % kBuckets];
+    bucket = bucket.without(position(bucket, hash, matches));
     --size_;
     return true;
   }
@@ -85,38 +79,61 @@ class PersistentMap {
 
  private:
   static constexpr std::size_t kBuckets = 64;    // of a page
-  static constexpr std::size_t kMeanBucket = 6;  // slots of a bucket before the map doubles
+  static constexpr std::size_t kMeanBucket = 3;  // slots of a bucket before the map doubles
 
   struct Slot {
     std::uint64_t hash;
     Value value;
   };
-  using Bucket = std::vector<Slot>;
-  using Page = std::array<std::shared_ptr<Bucket>, kBuckets>;
+  // A few slots in one allocation. Never changed once it is made; changes make another.
+  struct Bucket {
+    std::shared_ptr<Slot[]> slots;
+    std::uint32_t size = 0;
 
-  static bool before(const Slot& slot, std::uint64_t hash) { return slot.hash < hash; }
-  // The top bits order the slots of a bucket, so page and bucket come from the lower ones.
+    [[nodiscard]] std::span<const Slot> all() const { return {slots.get(), size}; }
+    [[nodiscard]] Bucket with(Slot slot) const {
+      Bucket more{std::make_shared<Slot[]>(size + 1), size + 1};
+      std::copy_n(slots.get(), size, more.slots.get());
+      more.slots[size] = std::move(slot);
+      return more;
+    }
+    [[nodiscard]] Bucket with(Slot slot, std::size_t instead_of) const {
+      Bucket other{std::make_shared<Slot[]>(size), size};
+      std::copy_n(slots.get(), size, other.slots.get());
+      other.slots[static_cast<std::ptrdiff_t>(instead_of)] = std::move(slot);
+      return other;
+    }
+    [[nodiscard]] Bucket without(std::size_t at) const {
+      if (size == 1) return {};
+      Bucket less{std::make_shared<Slot[]>(size - 1), size - 1};
+      std::copy_n(slots.get(), at, less.slots.get());
+      std::copy(slots.get() + at + 1, slots.get() + size, less.slots.get() + at);
+      return less;
+    }
+  };
+  using Page = std::array<Bucket, kBuckets>;
+
   [[nodiscard]] std::size_t page_index(std::uint64_t hash) const {
     return (hash / kBuckets) & (pages_.size() - 1);
   }
 
-  [[nodiscard]] const Bucket* bucket_of(std::uint64_t hash) const {
-    if (pages_.empty()) return nullptr;
-    return (*pages_[page_index(hash)])[hash % kBuckets].get();
+  // Of the slot that matches, or behind the last.
+  template <class Matches>
+  [[nodiscard]] static std::size_t position(const Bucket& bucket, std::uint64_t hash,
+                                            const Matches& matches) {
+    const auto slots = bucket.all();
+    const auto at = std::find_if(slots.begin(), slots.end(), [&](const Slot& slot) {
+      return slot.hash == hash && matches(slot.value);
+    });
+    return static_cast<std::size_t>(at - slots.begin());
   }
 
-  // The bucket of `hash`, cloned first if another version shares it. Only the one thread that edits
+  // The page of `hash`, cloned first if another version shares it. Only the one thread that edits
   // copies these pointers, so a count of one is certain.
-  Bucket& own_bucket(std::uint64_t hash) {
+  Page& own_page(std::uint64_t hash) {
     auto& page = pages_[page_index(hash)];
     if (page.use_count() != 1) page = std::make_shared<Page>(*page);
-    auto& bucket = (*page)[hash % kBuckets];
-    if (!bucket) {
-      bucket = std::make_shared<Bucket>();
-    } else if (bucket.use_count() != 1) {
-      bucket = std::make_shared<Bucket>(*bucket);
-    }
-    return *bucket;
+    return *page;
   }
 
   // Twice the pages; versions that are still being read keep theirs.
@@ -126,9 +143,9 @@ class PersistentMap {
     for (std::size_t i = 0; i < count; ++i) pages_.push_back(std::make_shared<Page>());
     for (const auto& page : old) {
       for (const auto& bucket : *page) {
-        if (!bucket) continue;
-        for (const auto& slot : *bucket) {  // in order of hash, so buckets stay sorted
-          own_bucket(slot.hash).push_back(slot);
+        for (const auto& slot : bucket.all()) {
+          auto& to = own_page(slot.hash)[slot.hash % kBuckets];
+          to = to.with(slot);
         }
       }
     }

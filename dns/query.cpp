@@ -62,6 +62,7 @@ std::optional<Edns> read_edns(Reader& reader) {
 
 QueryVerdict parse_query(Bytes message, Query& query) {
   query.question = {};
+  query.type = {};
   query.edns.reset();
   if (message.size() < header::kSize) return QueryVerdict::drop;
   Reader reader{message};

@@ -73,6 +73,7 @@ Outcome Responder::respond(const Zone& zone, Bytes message, const Asking& asking
   begin(asking, exchange, into);
   exchange.aliased = false;
   exchange.may_try_next = false;
+  exchange.short_form = false;
   exchange.owner = Response::kQuestion;
 
   const auto rcode =
@@ -102,6 +103,7 @@ Next Responder::answer(const Zone& zone, const Asking& asking, Exchange& exchang
     return Next::send;
   }
   response.set_flags(flag::kAuthoritative);
+  exchange.short_form = match.short_form;
   if (match.kind == Zone::Kind::no_name) {
     if (options_.autopath) {
       if (const auto next = autopath(zone, asking, exchange)) return *next;
@@ -214,10 +216,10 @@ std::optional<Next> Responder::autopath(const Zone& zone, const Asking& asking,
     exchange.owner = records.write_alias(candidate.wire(), Response::kQuestion);
     if (exchange.owner == 0) return std::nullopt;
     exchange.aliased = true;
+    exchange.autopath_step = step + 1;
     if (match.kind != Zone::Kind::outside) return follow(zone, match, asking, exchange);
     exchange.ask = candidate;
     exchange.may_try_next = true;
-    exchange.autopath_step = step + 1;
     return Next::ask_upstream;
   }
   return std::nullopt;

@@ -44,6 +44,7 @@ struct Exchange {
   // again with `autopath_step` as it is now.
   std::size_t autopath_step = 0;
   bool may_try_next = false;
+  bool short_form = false;  // the name was service.namespace, without the domain
   LowerName scratch;
 };
 

@@ -54,6 +54,18 @@ bool Response::add(Section section, Offset owner, Type type, std::uint32_t ttl, 
   return true;
 }
 
+bool Response::copy(Section section, Bytes record, std::size_t ttl_at, std::uint32_t ttl) {
+  if (writer_.left() < record.size()) {
+    if (section != Section::additional) set_flags(flag::kTruncated);
+    return false;
+  }
+  writer_.bytes(record.first(ttl_at));
+  writer_.u32(ttl);
+  writer_.bytes(record.subspan(ttl_at + 4));
+  ++counts_[static_cast<std::size_t>(section)];
+  return true;
+}
+
 void Response::head(Type type, std::uint32_t ttl) {
   writer_.u16(static_cast<std::uint16_t>(type));
   writer_.u16(kClassIn);

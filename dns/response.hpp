@@ -43,6 +43,10 @@ class Response {
   [[nodiscard]] Writer& data() { return writer_; }
   bool end();
 
+  // A record as it stood in a message with a question of the same size, at the same or a later
+  // offset, with another TTL. False if it did not fit.
+  bool copy(Section section, Bytes record, std::size_t ttl_at, std::uint32_t ttl);
+
   void set_rcode(Rcode rcode) { rcode_ = rcode; }
   void set_flags(std::uint16_t flags) { flags_ |= flags; }
   void clear_flags(std::uint16_t flags) { flags_ = static_cast<std::uint16_t>(flags_ & ~flags); }

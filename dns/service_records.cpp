@@ -39,7 +39,7 @@ bool ServiceFacts::has_address(Bytes address) const {
   const auto same = [&](const auto& own) {
     return std::equal(own.begin(), own.end(), address.begin(), address.end());
   };
-  return std::any_of(v4.begin(), v4.end(), same) || std::any_of(v6.begin(), v6.end(), same);
+  return std::ranges::any_of(v4.all(), same) || std::ranges::any_of(v6.all(), same);
 }
 
 EndpointTable::EndpointTable(std::span<const Entry> entries) {

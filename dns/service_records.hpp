@@ -5,6 +5,7 @@
 #pragma once
 
 #include "dns/address_name.hpp"
+#include "dns/small_list.hpp"
 #include "dns/wire.hpp"
 #include "proxy/protocol.hpp"
 
@@ -47,17 +48,19 @@ enum class ServiceKind : std::uint8_t {
   alias,       // ExternalName
 };
 
-// Everything of a Service that DNS answers with.
+// Everything of a Service that DNS answers with. In order of use: an address question reads the
+// first two cache lines.
 struct ServiceFacts {
-  std::string labels;      // "\3web\4shop": service and namespace, lower-cased, no final zero
   std::uint64_t hash = 0;  // of `labels`
   ServiceKind kind = ServiceKind::virtual_ip;
   bool publish_not_ready = false;
-  std::vector<V4> v4;  // cluster IPs
-  std::vector<V6> v6;
+  SmallList<std::uint8_t, 40> name;  // "\3web\4shop": service and namespace, lower-cased, no zero
+  SmallList<V4, 2> v4;               // cluster IPs
+  SmallList<V6, 1> v6;
   std::vector<PortFacts> ports;  // of a headless service those of its slices count instead
   std::string target;            // alias: uncompressed wire form; empty if it is no valid name
 
+  [[nodiscard]] Bytes labels() const { return name.all(); }
   [[nodiscard]] bool has_protocol(Protocol protocol) const;
   [[nodiscard]] bool has_address(Bytes address) const;
   friend bool operator==(const ServiceFacts&, const ServiceFacts&) = default;

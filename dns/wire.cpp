@@ -44,6 +44,7 @@ std::string_view type_label(Type type) {
       return "ANY";
     case Type::caa:
       return "CAA";
+    case Type::dname:
     case Type::opt:
       break;
   }

@@ -40,6 +40,7 @@ enum class Type : std::uint16_t {
   aaaa = 28,
   srv = 33,
   naptr = 35,
+  dname = 39,
   ds = 43,
   opt = 41,
   rrsig = 46,

@@ -78,7 +78,7 @@ std::uint64_t Zone::hash(Bytes key) const {
 
 const ZoneService* Zone::find_service(Bytes labels) const {
   return services.find(hash(labels), [&](const ZoneService& service) {
-    return text_of(labels) == service.facts->labels;
+    return text_of(labels) == text_of(service.facts->labels());
   });
 }
 

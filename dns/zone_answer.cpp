@@ -26,7 +26,8 @@ Bytes bytes_of_view(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-// An A or AAAA record for each of `addresses`, starting with number `first`.
+// An A or AAAA record for each of `addresses` as far as they fit, starting with number `first`.
+// False if there is none.
 template <class Address>
 bool add_addresses(Response& response, Section section, Response::Offset owner, std::uint32_t ttl,
                    std::span<const Address> addresses, std::size_t first) {
@@ -36,8 +37,8 @@ bool add_addresses(Response& response, Section section, Response::Offset owner, 
       return response.add(section, owner, kType, ttl, Bytes{address});
     });
   };
-  return (add_all(addresses.subspan(first)) && add_all(addresses.first(first))) ||
-         !addresses.empty();
+  (void)(add_all(addresses.subspan(first)) && add_all(addresses.first(first)));
+  return !addresses.empty();
 }
 
 }  // namespace
@@ -170,9 +171,9 @@ bool ZoneAnswer::write_name_server(Type type, Section section, Offset owner) {
 bool ZoneAnswer::write_cluster_ips(const ServiceFacts& service, Type type, Section section,
                                    Offset owner) {
   if (type == Type::a) {
-    return add_addresses(response_, section, owner, ttl_, std::span<const V4>{service.v4}, 0);
+    return add_addresses(response_, section, owner, ttl_, service.v4.all(), 0);
   }
-  return add_addresses(response_, section, owner, ttl_, std::span<const V6>{service.v6}, 0);
+  return add_addresses(response_, section, owner, ttl_, service.v6.all(), 0);
 }
 
 bool ZoneAnswer::write_service(const Zone::Match& match, Type type, Offset owner) {
@@ -210,7 +211,7 @@ bool ZoneAnswer::write_endpoint(const Zone::Match& match, Type type, Offset owne
 void ZoneAnswer::write_service_name(Bytes endpoint_label, const ServiceFacts& service) {
   const auto domain = zone_.options->domain.wire();
   auto& data = response_.data();
-  const auto labels = bytes_of(service.labels);
+  const auto labels = service.labels();
   if (endpoint_label.size() + labels.size() + kSvc.size() + domain.size() > kMaxNameSize) {
     data.fail();
     return;

@@ -157,7 +157,7 @@ std::string ZoneBuilder::service_labels(const std::string& space, const std::str
 std::shared_ptr<const ServiceFacts> ZoneBuilder::facts_of(const records::Service& service,
                                                           const std::string& labels) const {
   ServiceFacts facts;
-  facts.labels = labels;
+  facts.name = SmallList<std::uint8_t, 40>{bytes_of(labels)};
   facts.hash = zone_.hash(bytes_of(labels));
   facts.publish_not_ready = service.publish_not_ready_addresses;
   if (service.type == records::ServiceType::external_name) {
@@ -169,21 +169,23 @@ std::shared_ptr<const ServiceFacts> ZoneBuilder::facts_of(const records::Service
   }
   // Without any cluster IP yet it has neither addresses nor endpoints: the name alone.
   facts.kind = service.headless ? ServiceKind::headless : ServiceKind::virtual_ip;
+  std::vector<V4> v4;
+  std::vector<V6> v6;
   for (const auto& address : service.cluster_ips) {
     const auto bytes = wire_bytes(address);
     if (bytes.size() == 4) {
-      std::copy_n(bytes.begin(), 4, facts.v4.emplace_back().begin());
+      std::copy_n(bytes.begin(), 4, v4.emplace_back().begin());
     } else {
-      std::copy_n(bytes.begin(), 16, facts.v6.emplace_back().begin());
+      std::copy_n(bytes.begin(), 16, v6.emplace_back().begin());
     }
   }
+  facts.v4 = SmallList<V4, 2>{v4};
+  facts.v6 = SmallList<V6, 1>{v6};
   if (!service.headless) {
     for (const auto& port : service.ports) {
       facts.ports.push_back({port_label(port.name), port.protocol, port.port.value});
     }
   }
-  facts.v4.shrink_to_fit();
-  facts.v6.shrink_to_fit();
   facts.ports.shrink_to_fit();
   return std::make_shared<const ServiceFacts>(std::move(facts));
 }
@@ -295,7 +297,7 @@ std::shared_ptr<const EndpointTable> ZoneBuilder::endpoint_table(const ServiceSt
   if (facts.kind == ServiceKind::alias) return nullptr;
   const bool headless = facts.kind == ServiceKind::headless;
   const std::size_t label_room =
-      kMaxNameSize - facts.labels.size() - kSvcLabel - options_->domain.size();
+      kMaxNameSize - facts.name.size() - kSvcLabel - options_->domain.size();
   std::vector<EndpointTable::Entry> entries;
   for (const auto& slice : state.in_force()) {
     for (std::size_t i = 0; i < slice->size(); ++i) {
@@ -356,7 +358,9 @@ void ZoneBuilder::refresh(const std::string& labels) {
     return;  // what changed shows nowhere
   }
   const auto hash = zone_.hash(bytes_of(labels));
-  const auto same = [&](const ZoneService& service) { return service.facts->labels == labels; };
+  const auto same = [&](const ZoneService& service) {
+    return text_of(service.facts->labels()) == labels;
+  };
   if (before || after) {
     update_addresses(before ? &*before : nullptr, after ? &*after : nullptr, hash);
     if (after) {
@@ -374,8 +378,8 @@ std::vector<IpAddress> ZoneBuilder::addresses_of(const ZoneService* service) {
   std::vector<IpAddress> addresses;
   if (service == nullptr) return addresses;
   const auto add = [&](Bytes bytes) { addresses.push_back(address_from(bytes)); };
-  for (const auto& address : service->facts->v4) add(Bytes{address});
-  for (const auto& address : service->facts->v6) add(Bytes{address});
+  for (const auto& address : service->facts->v4.all()) add(Bytes{address});
+  for (const auto& address : service->facts->v6.all()) add(Bytes{address});
   if (service->endpoints) {
     for (const auto& address : service->endpoints->v4()) add(Bytes{address});
     for (const auto& address : service->endpoints->v6()) add(Bytes{address});

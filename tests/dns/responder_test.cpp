@@ -103,6 +103,14 @@ TEST(Responder, TwoProtocolsOnOnePortAreOneRecordAtTheServicesName) {
   EXPECT_THAT(cluster.ask("vip.shop.svc.cluster.local", Type::srv).answer, SizeIs(1));
 }
 
+TEST(Responder, AServiceOfOneFamilyHasNoDataOfTheOther) {
+  Cluster cluster;
+  cluster.load({service("shop", "four", {"10.96.0.1"}), service("shop", "six", {"fd00::1"})});
+  EXPECT_THAT(cluster.answer("four.shop.svc.cluster.local", Type::aaaa), ElementsAre("NODATA"));
+  EXPECT_THAT(cluster.answer("six.shop.svc.cluster.local", Type::a), ElementsAre("NODATA"));
+  EXPECT_THAT(cluster.ask("six.shop.svc.cluster.local").authority, SizeIs(1));
+}
+
 TEST(Responder, WhatExistsWithoutTheTypeIsNoDataAndWhatDoesNotIsNxDomain) {
   SmallCluster cluster;
   for (const char* exists :

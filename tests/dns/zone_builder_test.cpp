@@ -21,7 +21,7 @@ TEST(ZoneBuilder, AChangeIsInTheNextSnapshotAndNotInThoseBefore) {
   const auto before = cluster.builder().snapshot();
   cluster.put(service("shop", "web", {"10.96.0.2"}));
   EXPECT_THAT(cluster.answer(kWeb), ElementsAre("web.shop.svc.cluster.local. 5 IN A 10.96.0.2"));
-  EXPECT_EQ(before->find(name(kWeb)).service->v4.at(0), (V4{10, 96, 0, 1}));
+  EXPECT_EQ(before->find(name(kWeb)).service->v4.all()[0], (V4{10, 96, 0, 1}));
 }
 
 TEST(ZoneBuilder, AnEndpointChangeSharesEverythingElse) {
