@@ -19,6 +19,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <csignal>
 #include <optional>
@@ -52,6 +53,7 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   Result<void> listen(status::HttpServer& server, std::string_view name,
                       const std::optional<config::SocketAddress>& address);
   Result<void> listen_for_admin();
+  Result<void> serve_names();
   void say_listening(std::string_view name, const config::SocketAddress& address);
   static asio::awaitable<void> keep_binding(Daemon& self, status::HttpServer& server,
                                             std::string name, config::SocketAddress address);
@@ -64,6 +66,7 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
 
   // What happens, passed on to who cares.
   void records_replaced(std::size_t count) override;
+  void about_to_replace(const std::vector<records::Record>& all) override;
   void about_to_change(const std::vector<sources::Change>& changes) override;
   void records_changed() override;
   void problems_changed(const std::vector<sources::Problem>& added,
@@ -77,6 +80,8 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   [[nodiscard]] std::string metrics_text() const;
   [[nodiscard]] std::string status_text() const;
 
+  [[nodiscard]] std::string dns_text() const;
+
   [[nodiscard]] bool forwards() const { return config_.mode != config::ProxyMode::none; }
 
   const DaemonParts& parts_;
@@ -86,6 +91,7 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   asio::io_context io_{1};  // before all that works on it
   std::optional<Error> failure_;
 
+  bool records_are_complete_ = false;  // the source has given its first full list
   status::Health health_;
   status::Metrics metrics_;
   state::ServiceTable table_;
@@ -98,6 +104,7 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   std::unique_ptr<sync::Alarm> alarm_ = sync::steady_alarm(io_.get_executor());
   std::unique_ptr<modes::Mode> mode_;
   std::optional<sync::Scheduler> scheduler_;
+  std::unique_ptr<NameService> names_;
   sync::Intake intake_;
   std::unique_ptr<sources::Source> source_;
 
@@ -127,12 +134,14 @@ Daemon::Daemon(const DaemonParts& parts)
            .proxy_healthy = [this] { return health_.is_healthy(status::Moment::now()); }}},
       intake_{table_, *this},
       health_server_{io_.get_executor(),
-                     status::handler_for(status::health_pages(health_, metrics_))},
+                     status::handler_for(status::health_pages(
+                         health_, metrics_, [this] { return records_are_complete_; }))},
       metrics_server_{io_.get_executor(), status::handler_for(status::metrics_pages(
                                               std::string{to_string(parts.config.mode)},
                                               [this] { return metrics_text(); }))},
       admin_{io_.get_executor(),
-             {{"status", [this](const status::AdminRequest&) { return status_text(); }}}} {}
+             {{"status", [this](const status::AdminRequest&) { return status_text(); }},
+              {"dns", [this](const status::AdminRequest&) { return dns_text(); }}}} {}
 
 // ── start
 // ─────────────────────────────────────────────────────────────────────────────────────────
@@ -145,6 +154,7 @@ Result<void> Daemon::run() {
 
   // Whether a daemon runs here already is known before anything is touched.
   if (const auto listening = listen(); !listening) return listening.error();
+  if (const auto serving = serve_names(); !serving) return serving.error();
   if (forwards()) set_up_conntrack();
 
   auto mode = parts_.make_mode(config_, io_);
@@ -219,6 +229,16 @@ asio::awaitable<void> Daemon::keep_binding(Daemon& self, status::HttpServer& ser
   }
 }
 
+Result<void> Daemon::serve_names() {
+  auto names = parts_.make_name_service();
+  if (!names) return names.error();
+  names_ = std::move(*names);
+  if (!names_) return {};
+  for (const auto& address : names_->listening()) log_.info(fmt::format("dns at {}", address));
+  listening_["dns"] = fmt::format("{}", fmt::join(names_->listening(), ","));
+  return {};
+}
+
 void Daemon::say_listening(std::string_view name, const config::SocketAddress& address) {
   listening_[std::string{name}] = address.text();
   log_.info(fmt::format("{} at {}", name, address.text()));
@@ -264,6 +284,7 @@ asio::awaitable<void> Daemon::end_on_signal(Daemon& self) {
 asio::awaitable<void> Daemon::forward(Daemon& self) {
   co_await self.scheduler_->run();
   co_await self.mode_->shut_down();
+  if (self.names_) self.names_->stop();
   self.service_health_.stop();
   self.health_server_.stop();
   self.metrics_server_.stop();
@@ -285,11 +306,17 @@ void Daemon::fail(const std::exception_ptr& error) {
 // ──────────────────────────────────────────────────────────────────────────────────
 
 void Daemon::records_replaced(std::size_t count) {
+  records_are_complete_ = true;
   reporter_.records_replaced(count);
   scheduler_->records_are_complete();
 }
 
+void Daemon::about_to_replace(const std::vector<records::Record>& all) {
+  if (names_) names_->replace(all);
+}
+
 void Daemon::about_to_change(const std::vector<sources::Change>& changes) {
+  if (names_) names_->change(changes);
   reporter_.about_to_change(changes);
 }
 
@@ -331,7 +358,18 @@ std::string Daemon::metrics_text() const {
   table_.for_each([&](const state::ServicePortName& name, const state::ServicePort& port) {
     now.no_local_endpoints.add(name.family, port);
   });
-  return metrics_.text(now);
+  auto text = metrics_.text(now);
+  if (names_) text += names_->metrics();
+  return text;
+}
+
+std::string Daemon::dns_text() const {
+  if (!names_) return status::admin_error("dns: no DNS server, see --dns-bind-address");
+  std::vector<std::string> addresses;
+  for (const auto& address : names_->listening())
+    addresses.push_back(fmt::format("\"{}\"", address));
+  return fmt::format(R"({{"ready":{},"listening":[{}]}})", names_->ready(),
+                     fmt::join(addresses, ","));
 }
 
 std::string Daemon::status_text() const {

@@ -2,13 +2,15 @@
 // told to end.
 //
 //   Source ─► Intake ─► ServiceTable ─► Scheduler ─► Mode
-//                 └──────► Reporter ◄─────┘
+//                 ├──────► Reporter ◄─────┘
+//                 └──────► NameService
 //                             └─► log, HttpServers, AdminSocket
 #pragma once
 
 #include "modes/mode.hpp"
 #include "proxy/config/config.hpp"
 #include "proxy/log.hpp"
+#include "proxy/name_service.hpp"
 #include "proxy/result.hpp"
 #include "proxy/sources/source.hpp"
 
@@ -34,6 +36,8 @@ struct DaemonParts {
   std::function<Result<std::unique_ptr<modes::Mode>>(const config::Config&,
                                                      boost::asio::io_context&)>
       make_mode;
+  // Null where nothing is to be served.
+  std::function<Result<std::unique_ptr<NameService>>()> make_name_service;
 };
 
 // Runs until SIGTERM or SIGINT and then ends in good order: the sync that is going on is finished,

@@ -22,6 +22,8 @@ constexpr std::array kCommands{
         Command::check, "check",
         "Read the manifests, print what would be forwarded; status 1 if something is wrong"},
     CommandName{Command::cleanup, "cleanup", "Remove all that any mode ever wrote, nothing else"},
+    CommandName{Command::dns, "dns",
+                "query NAME [TYPE]: ask the running daemon's DNS server and print the answer"},
     CommandName{Command::version, "version", "Print the version"},
     CommandName{Command::help, "help", "Print this"},
 };
@@ -129,7 +131,7 @@ Result<CommandLine> parse_command_line(std::span<const std::string> words) {
     const auto command = command_named(words.front());
     if (!command) {
       return invalid(fmt::format(
-          "{}: unknown command, there are run, check, cleanup, version, help", words.front()));
+          "{}: unknown command, there are run, check, cleanup, dns, version, help", words.front()));
     }
     line.command = *command;
     words = words.subspan(1);
@@ -139,6 +141,10 @@ Result<CommandLine> parse_command_line(std::span<const std::string> words) {
     const auto word = words.front();
     words = words.subspan(1);
     if (word == "--" && words.empty()) break;
+    if (line.command == Command::dns && !word.starts_with('-')) {
+      line.arguments.push_back(word);
+      continue;
+    }
     if (!word.starts_with('-') || word == "-" || word == "--") {
       return invalid(
           fmt::format("{}: takes no such argument", word == "--" ? words.front() : word));

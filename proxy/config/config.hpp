@@ -59,6 +59,31 @@ struct Conntrack {
   friend bool operator==(const Conntrack&, const Conntrack&) = default;
 };
 
+enum class PodRecords : std::uint8_t { disabled, insecure, verified };
+
+// The DNS server. Names and upstreams are still text: dns/ reads them (dns/serve/from_config.hpp).
+struct Dns {
+  std::vector<SocketAddress> listen;  // empty: no DNS server
+  std::string cluster_domain = "cluster.local";
+  std::uint32_t ttl = 5;  // seconds
+  PodRecords pod_records = PodRecords::insecure;
+  bool autopath = false;
+  bool ignore_empty_service = false;
+  bool endpoint_pod_names = false;
+  bool short_names = true;
+  bool cache = true;
+  bool log_queries = false;
+  std::vector<std::string> namespaces;    // empty: all
+  std::vector<std::string> upstreams;     // empty: those of resolv_conf; "none" alone: none
+  std::vector<std::string> stub_domains;  // DOMAIN=ADDR
+  std::vector<IpPrefix> allow;            // empty: everybody
+  std::string resolv_conf = "/etc/resolv.conf";
+  std::uint32_t workers = 0;     // 0: one for each CPU
+  std::uint32_t rate_limit = 0;  // replies a second, client network and worker; 0: no limit
+
+  friend bool operator==(const Dns&, const Dns&) = default;
+};
+
 struct Config {
   std::string manifests;  // folder, file or "-"
   std::string node_name;
@@ -75,6 +100,8 @@ struct Config {
 
   Conntrack conntrack;
   std::int32_t oom_score_adj = -999;
+
+  Dns dns;
 
   std::optional<SocketAddress> healthz;  // nullopt: no such server
   std::optional<SocketAddress> metrics;

@@ -10,6 +10,7 @@ using enum FlagType;
 
 constexpr auto kRun = static_cast<std::uint8_t>(Command::run);
 constexpr auto kRunAndCheck = static_cast<std::uint8_t>(kRun | static_cast<int>(Command::check));
+constexpr auto kRunAndDns = static_cast<std::uint8_t>(kRun | static_cast<int>(Command::dns));
 constexpr auto kEvery = static_cast<std::uint8_t>(0xff);
 
 constexpr std::string_view kNoApi = "this version reads records from --manifests only";
@@ -22,7 +23,7 @@ constexpr Flag kFlags[] = {
      "Folder or file of Kubernetes manifests to read records from, - for standard input", "",
      kRunAndCheck},
     {"admin-socket", path, "/run/viaduct/admin.sock",
-     "Unix socket that answers questions about the running daemon, empty for none"},
+     "Unix socket that answers questions about the running daemon, empty for none", "", kRunAndDns},
 
     // What to forward, and how.
     {"proxy-mode", text, "", "How to forward: iptables (also when empty) or none"},
@@ -66,6 +67,36 @@ constexpr Flag kFlags[] = {
      "Time-out of unanswered UDP flows; 0 leaves it alone"},
     {"conntrack-udp-timeout-stream", duration, "0s",
      "Time-out of answered UDP flows; 0 leaves it alone"},
+
+    // The cluster's DNS.
+    {"dns-bind-address", list, "",
+     "Where DNS is served, IP:port or IP, several joined by commas; empty for no DNS server"},
+    {"cluster-domain", text, "cluster.local", "The domain of the cluster's names"},
+    {"dns-upstream", list, "",
+     "Who is asked for all other names: ADDR[:PORT] or tls://ADDR[:PORT][#NAME], several joined by "
+     "commas; none refuses such names; without it the name servers of --dns-resolv-conf"},
+    {"dns-stub-domain", list, "",
+     "DOMAIN=ADDR: who is asked for names of one domain; may be given several times"},
+    {"dns-resolv-conf", path, "/etc/resolv.conf",
+     "The host's resolver configuration: its name servers, and its search list for autopath"},
+    {"dns-cache", boolean, "true", "Keep answers of upstreams"},
+    {"dns-ttl", integer, "5", "Seconds that the cluster's records may be kept, 0 to 3600"},
+    {"dns-pod-records", text, "insecure",
+     "Names of pods by their address: disabled, insecure (any address) or verified"},
+    {"dns-short-names", boolean, "true",
+     "Answer service.namespace and service.namespace.svc as written where the service exists"},
+    {"dns-autopath", boolean, "false",
+     "Answer a pod's first search question with what its search list leads to in the end"},
+    {"dns-ignore-empty-service", boolean, "false",
+     "Deny names of services without ready endpoints"},
+    {"dns-endpoint-pod-names", boolean, "false",
+     "Name endpoints without hostname by their pod instead of their address"},
+    {"dns-namespaces", list, "", "Serve only these namespaces; empty for all"},
+    {"dns-allow", list, "", "CIDRs of clients that are answered; empty for all"},
+    {"dns-rate-limit", integer, "0",
+     "UDP replies a second to one client network (/24, /56) by one worker; 0 for no limit"},
+    {"dns-workers", integer, "0", "Threads that answer UDP; 0 for one on each CPU"},
+    {"dns-log-queries", boolean, "false", "Log a line for each query"},
 
     // Health, metrics, log.
     {"healthz-bind-address", socket_address, "0.0.0.0:10256",

@@ -27,7 +27,14 @@ enum class FlagType : std::uint8_t {
 };
 
 // The subcommands that take flags; values are bits of Flag::commands.
-enum class Command : std::uint8_t { run = 1, check = 2, cleanup = 4, version = 8, help = 16 };
+enum class Command : std::uint8_t {
+  run = 1,
+  check = 2,
+  cleanup = 4,
+  version = 8,
+  help = 16,
+  dns = 32
+};
 
 struct Flag {
   std::string_view name;  // without the dashes

@@ -1,5 +1,7 @@
 #include "proxy/config/from_flags.hpp"
 
+#include "proxy/config/dns_from_flags.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -315,6 +317,9 @@ Result<Config> config_from_flags(const FlagValues& flags, std::string_view host_
   for (const auto read : {read_mode, read_periods, read_process, read_servers}) {
     if (const auto good = read(flags, *config); !good) return good.error();
   }
+  auto dns = dns_from_flags(flags);
+  if (!dns) return dns.error();
+  config->dns = std::move(*dns);
   return config;
 }
 

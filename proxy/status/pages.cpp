@@ -25,8 +25,14 @@ HttpHandler handler_for(Pages pages) {
   };
 }
 
-Pages health_pages(const Health& health, Metrics& metrics) {
-  return {{"/healthz",
+Pages health_pages(const Health& health, Metrics& metrics, std::function<bool()> ready) {
+  const auto ready_page = [ready = std::move(ready)] {
+    return ready() ? HttpReply{.body = "OK"}
+                   : HttpReply{.status = 503, .body = "no full list of records yet\n"};
+  };
+  return {{"/readyz", ready_page},
+          {"/ready", ready_page},
+          {"/healthz",
            [&health, &metrics] {
              auto reply = health_reply(health.healthz(Moment::now()));
              metrics.answered_healthz(reply.status);

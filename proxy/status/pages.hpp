@@ -17,9 +17,11 @@ using Pages = std::map<std::string, Page, std::less<>>;
 // A handler that answers GET and HEAD for these paths, else 404 or 405.
 [[nodiscard]] HttpHandler handler_for(Pages pages);
 
-// /healthz and /livez of the node, as kube-proxy answers them; each answer is counted. Both
-// references outlive the pages.
-[[nodiscard]] Pages health_pages(const Health& health, Metrics& metrics);
+// /healthz and /livez of the node, as kube-proxy answers them; each answer is counted. /readyz, and
+// /ready for those who know it from CoreDNS: 200 once `ready`, before 503. Both references outlive
+// the pages.
+[[nodiscard]] Pages health_pages(const Health& health, Metrics& metrics,
+                                 std::function<bool()> ready);
 
 // /metrics, /proxyMode and a /healthz that says that the server is there. `text` is called for each
 // scrape.

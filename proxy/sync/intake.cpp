@@ -8,6 +8,7 @@ namespace proxy::sync {
 
 void Intake::replace(std::vector<records::Record> all) {
   const auto count = all.size();
+  listener_.about_to_replace(all);
   table_.replace(std::move(all));
   listener_.records_replaced(count);
 }

@@ -15,6 +15,7 @@ class IntakeListener {
   virtual ~IntakeListener() = default;
   virtual void records_replaced(std::size_t count) = 0;
   // Before the table takes them, since it keeps them: a chance to read the records themselves.
+  virtual void about_to_replace(const std::vector<records::Record>& all) = 0;
   virtual void about_to_change(const std::vector<sources::Change>& changes) = 0;
   virtual void records_changed() = 0;
   // Problems that are new, and those that are gone.

@@ -17,8 +17,17 @@ class HealthPages : public testing::Test {
 
   Health health_{60s, false};
   Metrics metrics_{"1", "none"};
-  HttpHandler handler_ = handler_for(health_pages(health_, metrics_));
+  bool ready_ = false;
+  HttpHandler handler_ = handler_for(health_pages(health_, metrics_, [this] { return ready_; }));
 };
+
+TEST_F(HealthPages, SayReadyOnceThereIsAFullListOfRecords) {
+  EXPECT_EQ(get("/readyz").status, 503U);
+  EXPECT_EQ(get("/ready").status, 503U);
+  ready_ = true;
+  EXPECT_EQ(get("/readyz").status, 200U);
+  EXPECT_EQ(get("/ready").status, 200U);
+}
 
 TEST_F(HealthPages, ReadinessWaitsForTheFirstSyncLivenessDoesNot) {
   EXPECT_EQ(get("/healthz").status, 503U);

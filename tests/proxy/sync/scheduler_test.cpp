@@ -183,6 +183,9 @@ struct Joined final : IntakeListener {
   void records_replaced(std::size_t count) override {
     words.push_back(std::to_string(count) + " records");
   }
+  void about_to_replace(const std::vector<records::Record>& all) override {
+    words.push_back(std::to_string(all.size()) + " records to come");
+  }
   void about_to_change(const std::vector<sources::Change>& changes) override {
     words.push_back(std::to_string(changes.size()) + " changes to come");
   }
@@ -201,7 +204,8 @@ TEST(Intake, FillsTheTableAndTells) {
   intake.replace({fakes::service("a", 1), fakes::service("b", 2)});
   intake.change({fakes::without_service("a")});
   EXPECT_EQ(table.size(), 1U);
-  EXPECT_THAT(listener.words, ElementsAre("2 records", "1 changes to come", "changed"));
+  EXPECT_THAT(listener.words,
+              ElementsAre("2 records to come", "2 records", "1 changes to come", "changed"));
 }
 
 TEST(Intake, TellsEachProblemWhenItComesAndWhenItGoes) {
