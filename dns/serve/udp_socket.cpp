@@ -1,0 +1,202 @@
+#include "dns/serve/udp_socket.hpp"
+
+#include "dns/address_name.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace dns::serve {
+
+namespace {
+
+using proxy::system_error;
+
+// Bursts of a whole node's pods wait here while the worker is not scheduled. Linux doubles it.
+constexpr int kReceiveBuffer = 1 << 20;
+
+bool set_option(int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+// An IPv4 address in IPv6 clothes (a dual-stack socket of a predecessor) is the IPv4 one.
+IpAddress from_v6(const in6_addr& address) {
+  if (IN6_IS_ADDR_V4MAPPED(&address)) return address_from(Bytes{&address.s6_addr[12], 4});
+  return address_from(Bytes{address.s6_addr});
+}
+
+// Turns the control message of a query, which says where it arrived, into that of its reply: from
+// our address, by whatever way routing chooses. Only a link-local address needs its link.
+void forget_arrival_link(void* control, std::size_t size) {
+  msghdr header{};
+  header.msg_control = control;
+  header.msg_controllen = size;
+  cmsghdr* message = CMSG_FIRSTHDR(&header);
+  if (message == nullptr) return;
+  if (message->cmsg_level == IPPROTO_IP && message->cmsg_type == IP_PKTINFO) {
+    const int any_link = 0;
+    std::memcpy(CMSG_DATA(message) + offsetof(in_pktinfo, ipi_ifindex), &any_link, sizeof any_link);
+  }
+  if (message->cmsg_level == IPPROTO_IPV6 && message->cmsg_type == IPV6_PKTINFO) {
+    in6_pktinfo info;
+    std::memcpy(&info, CMSG_DATA(message), sizeof info);
+    if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) info.ipi6_ifindex = 0;
+    std::memcpy(CMSG_DATA(message), &info, sizeof info);
+  }
+}
+
+}  // namespace
+
+socklen_t kernel_address(const SocketAddress& address, KernelAddress& into) {
+  std::memset(&into, 0, sizeof into);
+  const auto bytes = wire_bytes(address.address);
+  if (bytes.size() == 4) {
+    into.v4.sin_family = AF_INET;
+    into.v4.sin_port = htons(address.port.value);
+    std::memcpy(&into.v4.sin_addr, bytes.data(), bytes.size());
+    return sizeof into.v4;
+  }
+  into.v6.sin6_family = AF_INET6;
+  into.v6.sin6_port = htons(address.port.value);
+  std::memcpy(&into.v6.sin6_addr, bytes.data(), bytes.size());
+  return sizeof into.v6;
+}
+
+IpAddress address_of(const KernelAddress& address) {
+  if (address.any.sa_family == AF_INET6) return from_v6(address.v6.sin6_addr);
+  std::array<std::uint8_t, 4> bytes;
+  std::memcpy(bytes.data(), &address.v4.sin_addr, bytes.size());
+  return address_from(bytes);
+}
+
+SocketAddress socket_address_of(const KernelAddress& address) {
+  const auto port = address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port;
+  return {address_of(address), {ntohs(port)}};
+}
+
+Result<proxy::UniqueFd> bind_udp(const SocketAddress& address) {
+  KernelAddress kernel;
+  const auto size = kernel_address(address, kernel);
+  const auto failed = [&](const char* what) {
+    return system_error(errno, std::string{what} + " udp " + address.text());
+  };
+  proxy::UniqueFd fd{socket(kernel.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  if (!fd) return failed("open socket for");
+  const bool v6 = kernel.any.sa_family == AF_INET6;
+  if (!set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1)) return failed("share");
+  if (v6 && !set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1)) return failed("restrict");
+  if (address.address.is_unspecified()) {
+    const bool ok = v6 ? set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+                       : set_option(fd.get(), IPPROTO_IP, IP_PKTINFO, 1);
+    if (!ok) return failed("ask for destinations of");
+  }
+  // Beyond net.core.rmem_max only with CAP_NET_ADMIN; without, as much as there is to have.
+  if (!set_option(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, kReceiveBuffer)) {
+    (void)set_option(fd.get(), SOL_SOCKET, SO_RCVBUF, kReceiveBuffer);
+  }
+  if (bind(fd.get(), &kernel.any, size) != 0) return failed("listen on");
+  return fd;
+}
+
+Result<SocketAddress> bound_address(int fd) {
+  KernelAddress kernel;
+  socklen_t size = sizeof kernel;
+  if (getsockname(fd, &kernel.any, &size) != 0) return system_error(errno, "name of a socket");
+  return socket_address_of(kernel);
+}
+
+bool send_reply(int fd, const ReplyPath& path, Bytes reply) {
+  auto copy = path;
+  iovec part{const_cast<std::uint8_t*>(reply.data()), reply.size()};
+  msghdr message{};
+  message.msg_name = &copy.client;
+  message.msg_namelen = copy.client_size;
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (copy.control_size > 0) {
+    message.msg_control = copy.control.data();
+    message.msg_controllen = copy.control_size;
+  }
+  return sendmsg(fd, &message, MSG_DONTWAIT) >= 0;
+}
+
+UdpBatch::UdpBatch() : rooms_{new std::array<Room, kSize>}, used_{kSize} {
+  std::memset(received_.data(), 0, sizeof received_);
+  std::memset(replies_.data(), 0, sizeof replies_);
+  for (std::size_t i = 0; i < kSize; ++i) {
+    query_parts_[i] = {(*rooms_)[i].query.data(), kQueryRoom};
+    auto& header = received_[i].msg_hdr;
+    header.msg_name = &clients_[i];
+    header.msg_iov = &query_parts_[i];
+    header.msg_iovlen = 1;
+    header.msg_control = (*rooms_)[i].control.data();
+  }
+}
+
+std::size_t UdpBatch::receive(int fd, bool wait) {
+  reply_count_ = 0;
+  for (std::size_t i = 0; i < used_; ++i) {  // the kernel overwrote these
+    received_[i].msg_hdr.msg_namelen = sizeof(KernelAddress);
+    received_[i].msg_hdr.msg_controllen = (*rooms_)[i].control.size();
+  }
+  const int flags = wait ? MSG_WAITFORONE : MSG_DONTWAIT;
+  const int count = recvmmsg(fd, received_.data(), kSize, flags, nullptr);
+  used_ = count > 0 ? static_cast<std::size_t>(count) : 0;
+  for (std::size_t i = 0; i < used_; ++i) {
+    const auto& header = received_[i].msg_hdr;
+    if (header.msg_controllen > 0) forget_arrival_link(header.msg_control, header.msg_controllen);
+  }
+  return used_;
+}
+
+Bytes UdpBatch::query(std::size_t i) const {
+  if ((received_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) return {};
+  return Bytes{(*rooms_)[i].query}.first(received_[i].msg_len);
+}
+
+ReplyPath UdpBatch::reply_path(std::size_t i) const {
+  const auto& header = received_[i].msg_hdr;
+  ReplyPath path;
+  path.client = clients_[i];
+  path.client_size = header.msg_namelen;
+  path.control_size = std::min(header.msg_controllen, path.control.size());
+  std::memcpy(path.control.data(), header.msg_control, path.control_size);
+  return path;
+}
+
+MutableBytes UdpBatch::reply_room(std::size_t i) {
+  return (*rooms_)[i].reply;
+}
+
+void UdpBatch::reply(std::size_t i, std::size_t size) {
+  const auto& from = received_[i].msg_hdr;
+  reply_parts_[reply_count_] = {(*rooms_)[i].reply.data(), size};
+  auto& header = replies_[reply_count_].msg_hdr;
+  header.msg_name = from.msg_name;
+  header.msg_namelen = from.msg_namelen;
+  header.msg_iov = &reply_parts_[reply_count_];
+  header.msg_iovlen = 1;
+  // What came with the query, our own address, is what goes out with the reply.
+  header.msg_control = from.msg_controllen > 0 ? from.msg_control : nullptr;
+  header.msg_controllen = from.msg_controllen;
+  ++reply_count_;
+}
+
+std::size_t UdpBatch::send(int fd) {
+  std::size_t failed = 0;
+  std::size_t at = 0;
+  while (at < reply_count_) {
+    const int sent = sendmmsg(fd, &replies_[at], static_cast<unsigned>(reply_count_ - at), 0);
+    if (sent > 0) {
+      at += static_cast<std::size_t>(sent);
+    } else if (errno != EINTR) {
+      // The first of the rest cannot be sent (no route, a firewall); the others may well be.
+      ++failed;
+      ++at;
+    }
+  }
+  reply_count_ = 0;
+  return failed;
+}
+
+}  // namespace dns::serve

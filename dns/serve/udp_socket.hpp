@@ -1,0 +1,88 @@
+// UDP sockets for a server, and many datagrams per system call.
+#pragma once
+
+#include "dns/wire.hpp"
+#include "proxy/config/values.hpp"
+#include "proxy/result.hpp"
+#include "proxy/unique_fd.hpp"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstddef>
+#include <memory>
+
+namespace dns::serve {
+
+using proxy::Result;
+using proxy::config::SocketAddress;
+
+// A socket address of either family as the kernel has it.
+union KernelAddress {
+  sockaddr any;
+  sockaddr_in v4;
+  sockaddr_in6 v6;
+};
+[[nodiscard]] socklen_t kernel_address(const SocketAddress& address, KernelAddress& into);
+[[nodiscard]] proxy::IpAddress address_of(const KernelAddress& address);  // mapped IPv4 as IPv4
+[[nodiscard]] SocketAddress socket_address_of(const KernelAddress& address);
+
+// Binds with SO_REUSEPORT, so that several workers, and the next process, may share the address.
+// On an unspecified address replies must go out from where the query came to: such a socket
+// delivers that address with each datagram (IP_PKTINFO, IPV6_RECVPKTINFO). IPv6 sockets take IPv6
+// only. Fails with what socket, setsockopt or bind say.
+[[nodiscard]] Result<proxy::UniqueFd> bind_udp(const SocketAddress& address);
+[[nodiscard]] Result<SocketAddress> bound_address(int fd);
+
+// A datagram's place of origin, kept so that an answer can go out later and from another thread.
+struct ReplyPath {
+  KernelAddress client{};
+  socklen_t client_size = 0;
+  // The control message that says from which of our addresses to answer; empty if there is one.
+  std::array<std::byte, CMSG_SPACE(sizeof(in6_pktinfo))> control{};
+  std::size_t control_size = 0;
+};
+// False if the kernel did not take it.
+bool send_reply(int fd, const ReplyPath& path, Bytes reply);
+
+// Room for a batch of queries and their replies.
+class UdpBatch {
+ public:
+  static constexpr std::size_t kSize = 64;
+  static constexpr std::size_t kQueryRoom = kMaxUdpSize;  // any honest query fits with ease
+
+  UdpBatch();
+
+  // Up to kSize datagrams; waits for the first if `wait`. The number received; 0 if there was
+  // none, or the wait was interrupted. Errors that a datagram of ours caused are swallowed.
+  std::size_t receive(int fd, bool wait);
+
+  // Of the last receive(). A datagram that did not fit is empty.
+  [[nodiscard]] Bytes query(std::size_t i) const;
+  [[nodiscard]] const KernelAddress& client(std::size_t i) const { return clients_[i]; }
+  [[nodiscard]] ReplyPath reply_path(std::size_t i) const;
+
+  // Where the reply to datagram `i` is to be written, and that it was.
+  [[nodiscard]] MutableBytes reply_room(std::size_t i);
+  void reply(std::size_t i, std::size_t size);
+  // Sends what reply() was called for. The number that the kernel did not take.
+  std::size_t send(int fd);
+
+ private:
+  struct Room {
+    std::array<std::uint8_t, kQueryRoom> query;
+    std::array<std::uint8_t, kMaxUdpSize> reply;
+    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(in6_pktinfo))> control;
+  };
+  std::unique_ptr<std::array<Room, kSize>> rooms_;  // uninitialised: touched only as needed
+  std::array<KernelAddress, kSize> clients_;
+  std::array<mmsghdr, kSize> received_;
+  std::array<iovec, kSize> query_parts_;
+  std::array<mmsghdr, kSize> replies_;
+  std::array<iovec, kSize> reply_parts_;
+  std::size_t used_;  // entries of received_ that the kernel has written to
+  std::size_t reply_count_ = 0;
+};
+
+}  // namespace dns::serve
