@@ -1,4 +1,6 @@
 // The program viaduct: chooses the command and puts the pieces together.
+#include "dns/serve/from_config.hpp"
+#include "dns/serve/query_command.hpp"
 #include "modes/iptables/cleanup.hpp"
 #include "modes/iptables/from_config.hpp"
 #include "modes/iptables/iptables_mode.hpp"
@@ -24,6 +26,8 @@
 
 #include <cstdio>
 #include <exception>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -60,6 +64,21 @@ Result<std::unique_ptr<sources::Source>> make_source(const config::Config& confi
   return std::make_unique<sources::manifests::ManifestsSource>(io, config.manifests);
 }
 
+// The text of a file; empty if it cannot be read.
+std::string text_of_file(const std::string& path) {
+  std::ifstream file{path};
+  return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+Result<std::unique_ptr<NameService>> make_name_service(
+    const dns::serve::ConfiguredServer& configured, Log& log) {
+  if (configured.options.listen.empty()) return std::unique_ptr<NameService>{};
+  for (const auto& warning : configured.warnings) log.warning(warning);
+  auto server = dns::serve::Server::start(configured.options, log);
+  if (!server) return server.error();
+  return std::unique_ptr<NameService>{std::move(*server)};
+}
+
 // --init-only: what needs privileges, so that a process without them can do the rest.
 int set_up_host(const config::Config& config, Log& log) {
   const auto settings = host::conntrack_settings(config.conntrack, host::cpu_count());
@@ -71,6 +90,9 @@ int set_up_host(const config::Config& config, Log& log) {
 int run(const config::FlagValues& flags) {
   const auto config = config::config_from_flags(flags, host::host_name());
   if (!config) return complain(config.error(), kMisused);
+  const auto dns =
+      dns::serve::server_from_config(config->dns, text_of_file(config->dns.resolv_conf));
+  if (!dns) return complain(dns.error(), kMisused);
   const auto log = stderr_log(config->verbosity);
   for (const auto& warning : config::warnings(flags)) log->warning(warning);
   if (flags.boolean("init-only")) return set_up_host(*config, *log);
@@ -85,7 +107,8 @@ int run(const config::FlagValues& flags) {
        .config = *config,
        .log = *log,
        .make_source = make_source,
-       .make_mode = [&log](const auto& chosen, auto& io) { return make_mode(chosen, io, *log); }});
+       .make_mode = [&log](const auto& chosen, auto& io) { return make_mode(chosen, io, *log); },
+       .make_name_service = [&] { return make_name_service(*dns, *log); }});
   if (ended) return kDone;
   log->error(ended.error().text());
   return kFailed;
@@ -129,6 +152,19 @@ int cleanup() {
   return kDone;
 }
 
+// dns query NAME [TYPE]
+int query(const config::CommandLine& line) {
+  const auto& words = line.arguments;
+  if (words.size() < 2 || words.size() > 3 || words[0] != "query") {
+    return complain(invalid("dns: takes query NAME [TYPE]"), kMisused);
+  }
+  const auto answer = dns::serve::query_daemon(line.flags.text("admin-socket"), words[1],
+                                               words.size() > 2 ? words[2] : "A");
+  if (!answer) return complain(answer.error(), kFailed);
+  fmt::print("{}", *answer);
+  return kDone;
+}
+
 int perform(const config::CommandLine& line) {
   switch (line.command) {
     case config::Command::run:
@@ -137,6 +173,8 @@ int perform(const config::CommandLine& line) {
       return check(line.flags);
     case config::Command::cleanup:
       return cleanup();
+    case config::Command::dns:
+      return query(line);
     case config::Command::version:
       fmt::print("{}{}\n", line.flags.text("version") == "raw" ? "" : "viaduct ", VIADUCT_VERSION);
       return kDone;
