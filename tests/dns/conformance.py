@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+"""Runs the scenarios of tests/conformance/dns against the real daemon.
+
+Starts `viaduct run --proxy-mode none` with the configuration that a profile names, on a port that
+the kernel chooses, waits until it is ready, and lets run.py ask: by UDP (and TCP where an answer is
+truncated), then everything that does not say how it is to be asked once more by TCP. run.py plays
+the upstream, and changes the manifests for the live steps.
+"""
+import argparse
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SCENARIOS = os.path.join(HERE, "..", "conformance", "dns")
+sys.path.insert(0, SCENARIOS)
+import run  # noqa: E402  the checker beside the scenarios
+
+START_SECONDS = 20
+
+# What each profile's `config:` means in flags; {upstream} is where run.py plays the outside world.
+PROFILES = {
+    "default": ["--dns-upstream={upstream}"],
+    "pods-verified": ["--dns-pod-records=verified", "--dns-upstream=none"],
+    "autopath": ["--dns-pod-records=verified", "--dns-autopath", "--dns-upstream={upstream}"],
+    "custom-domain": ["--cluster-domain=k8s.corp.example", "--dns-upstream=none"],
+    "ignore-empty": ["--dns-ignore-empty-service", "--dns-upstream=none"],
+    "no-upstream": ["--dns-upstream=none"],
+    "unsynced": ["--dns-upstream=none"],
+}
+
+
+def ask_admin(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(5)
+        s.connect(path)
+        s.sendall(b'{"command":"dns"}')
+        data = b""
+        while part := s.recv(65536):
+            data += part
+    return json.loads(data)
+
+
+def wait_for_daemon(daemon, admin, ready):
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            state = ask_admin(admin)
+            if state["ready"] == ready:
+                return state["listening"][0]
+        except (OSError, ValueError):
+            pass
+        if daemon.poll() is not None:
+            raise SystemExit("the daemon ended with status %d" % daemon.returncode)
+        if time.monotonic() > deadline:
+            raise SystemExit("the daemon did not become ready")
+        time.sleep(0.02)
+
+
+def by_tcp(exchange):
+    """Context.exchange, but TCP for every query that leaves the choice."""
+    def ask(self, q, wire, qid):
+        if q.get("transport", "auto") == "auto":
+            q = dict(q, transport="tcp")
+        return exchange(self, q, wire, qid)
+    return ask
+
+
+def check(profile, server, upstream, folder):
+    host, port = server.rsplit(":", 1)
+    sys.argv = ["run.py", "--server", host, "--port", port, "--profile", profile,
+                "--level", "may", "--live", folder]
+    if upstream:
+        sys.argv += ["--upstream", upstream]
+    return run.main()
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__)
+    ap.add_argument("--viaduct", required=True)
+    ap.add_argument("--profile", required=True, choices=sorted(PROFILES))
+    ap.add_argument("--transport", default="udp", choices=["udp", "tcp"])
+    args = ap.parse_args()
+    # An address of our own on loopback: its ports are free.
+    upstream = "127.%d.%d.%d:5399" % tuple(random.randrange(1, 255) for _ in range(3))
+    flags = [f.format(upstream=upstream) for f in PROFILES[args.profile]]
+    plays_upstream = any(upstream in f for f in flags)
+    synced = args.profile != "unsynced"
+    with tempfile.TemporaryDirectory() as home:
+        folder = os.path.join(home, "objects")
+        if synced:
+            docs = [d for d in run.load([SCENARIOS]) if d["profile"] == args.profile]
+            run.emit(docs, folder)
+        admin = os.path.join(home, "admin.sock")
+        daemon = subprocess.Popen(
+            [args.viaduct, "run", "--proxy-mode=none", "--manifests=" + folder,
+             "--admin-socket=" + admin, "--healthz-port=0", "--metrics-port=0",
+             "--hostname-override=node-1", "--dns-bind-address=127.0.0.1:0",
+             "--dns-resolv-conf=/dev/null"] + flags)
+        try:
+            server = wait_for_daemon(daemon, admin, ready=synced)
+            if args.transport == "tcp":
+                run.Context.exchange = by_tcp(run.Context.exchange)
+            status = check(args.profile, server, upstream if plays_upstream else None, folder)
+        finally:
+            daemon.send_signal(signal.SIGTERM)
+            ended = daemon.wait(START_SECONDS)
+    return status or ended
+
+
+if __name__ == "__main__":
+    sys.exit(main())
