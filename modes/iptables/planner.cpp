@@ -403,6 +403,7 @@ void Planner::restart_chunk() {
 
 Result<void> Planner::refused(const ServiceTable& wanted, const Transaction& transaction,
                               const std::vector<netfilter::RefusedOperation>& operations) {
+  std::map<ServicePortName, Error> at_fault;  // often several operations of one service
   for (const auto& refusal : operations) {
     const auto& operation = transaction[refusal.operation];
     OwnerId owner = 0;
@@ -427,8 +428,10 @@ Result<void> Planner::refused(const ServiceTable& wanted, const Transaction& tra
       }
       return refusal.error;
     }
-    const ServicePortName name = *owners_[owner];
-    set_aside_.insert_or_assign(name, refusal.error);
+    at_fault.try_emplace(*owners_[owner], refusal.error);
+  }
+  for (const auto& [name, error] : at_fault) {
+    set_aside_.insert_or_assign(name, error);
     withdraw(name);
   }
   restart_chunk();
