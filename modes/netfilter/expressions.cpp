@@ -201,8 +201,9 @@ void ExpressionWriter::destination_port(Protocol protocol, const PortRange& rang
       xt_sctp_info info{};
       info.dpts[0] = range.first.value;
       info.dpts[1] = range.last.value;
-      info.spts[1] = 0xffff;
       info.flags = XT_SCTP_DEST_PORTS;
+      // No chunk is looked at; iptables -C compares these bytes all the same.
+      for (auto& flag : info.flag_info) flag.chunktype = -1;
       return match("sctp", 0, info);
     }
   }
