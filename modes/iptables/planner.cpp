@@ -23,6 +23,9 @@ using netfilter::Table;
 // chains of single endpoints out too.
 constexpr std::size_t kLargeCluster = 1000;
 
+// How many rules in force the last transaction of a large load changes at most: some 9 MB.
+constexpr std::size_t kMaxDeferred = 20'000;
+
 Digest digest_of(Family family, const std::vector<Rule>& rules) {
   Digest sum = 0;
   std::vector<std::byte> scratch;
@@ -162,7 +165,16 @@ void Planner::observe_shared(const ObservedChain* chain, const ChainKey& key,
 
 // ── what is wanted ───────────────────────────────────────────────────────────────────────────────
 
+void Planner::begin_run() {
+  pending_.clear();
+  deferred_.clear();
+  deferred_rules_ = 0;
+  large_ = false;
+  phase_ = Phase::services;
+}
+
 void Planner::begin_all(const ServiceTable& wanted, const NodeFacts& node) {
+  begin_run();
   node_ = node;
   layout_ = layout_for(wanted);
   contributions_.clear();
@@ -170,7 +182,6 @@ void Planner::begin_all(const ServiceTable& wanted, const NodeFacts& node) {
   set_aside_.clear();
   owners_.assign(1, nullptr);
   free_owners_.clear();
-  pending_.clear();
   stale_.clear();
   for (const auto& [key, state] : acknowledged_) {
     if (is_service_chain(key.name.view())) stale_.insert(key);
@@ -182,12 +193,11 @@ void Planner::begin_all(const ServiceTable& wanted, const NodeFacts& node) {
     for (std::size_t i = 0; i < kDispatches; ++i) (void)tree(family, static_cast<Dispatch>(i));
   }
   fixed_due_ = true;
-  phase_ = Phase::services;
 }
 
 void Planner::begin(const ServiceTable& wanted, std::span<const ServicePortName> changed) {
   if (layout_for(wanted) != layout_) return begin_all(wanted, node_);
-  pending_.clear();
+  begin_run();
   for (const auto& name : changed) {
     if (std::ranges::find(families_, name.family) == families_.end()) continue;
     // All withdraw before any contributes: a VIP may go from one service to another.
@@ -195,7 +205,6 @@ void Planner::begin(const ServiceTable& wanted, std::span<const ServicePortName>
     set_aside_.erase(name);
     pending_.push_back(name);
   }
-  phase_ = Phase::services;
 }
 
 void Planner::withdraw(const ServicePortName& name) {
@@ -242,11 +251,14 @@ void Planner::plan_chain(const ChainKey& key, std::vector<Rule> rules, std::vect
   effects_.emplace_back(key, after);
 }
 
-void Planner::plan_service(const ServiceTable& wanted, const ServicePortName& name,
-                           Transaction& out) {
-  const auto* port = wanted.find(name);
-  if (port == nullptr || set_aside_.contains(name)) return;
-  auto rules = service_rules(name, *port, settings_, node_, layout_);
+std::optional<ServiceRules> Planner::rules_of(const ServiceTable& wanted,
+                                              const ServicePortName& name) const {
+  const auto* port = set_aside_.contains(name) ? nullptr : wanted.find(name);
+  if (port == nullptr) return std::nullopt;
+  return service_rules(name, *port, settings_, node_, layout_);
+}
+
+void Planner::plan_service(const ServicePortName& name, ServiceRules rules, Transaction& out) {
   const auto owner = owner_of(name);
   auto& contribution = contributions_.at(name);
   Transaction chains;
@@ -265,6 +277,36 @@ void Planner::plan_service(const ServiceTable& wanted, const ServicePortName& na
   contribution.entries.shrink_to_fit();
   append(out, std::move(chains));
   append(out, std::move(rewrites));
+}
+
+bool Planner::changes_what_is_in_force(const ServicePortName& name,
+                                       const ServiceRules& rules) const {
+  return std::ranges::any_of(rules.chains, [&](const auto& chain) {
+    const auto it = acknowledged_.find({name.family, Table::nat, chain.name});
+    return it != acknowledged_.end() && it->second.digest != digest_of(name.family, chain.rules);
+  });
+}
+
+// Keeps back to the last transaction what packets would meet half changed.
+bool Planner::defer(const ServicePortName& name, const ServiceRules& rules) {
+  if (deferred_rules_ >= kMaxDeferred || !changes_what_is_in_force(name, rules)) return false;
+  for (const auto& chain : rules.chains) deferred_rules_ += chain.rules.size();
+  deferred_.push_back(name);
+  return true;
+}
+
+// As many of the pending services as fit.
+void Planner::plan_pending(const ServiceTable& wanted, std::size_t max_bytes, Transaction& out) {
+  for (auto bytes = size_of(out); !pending_.empty() && bytes < max_bytes;) {
+    auto name = std::move(pending_.front());
+    pending_.pop_front();
+    auto rules = rules_of(wanted, name);
+    if (!rules || (large_ && defer(name, *rules))) continue;
+    const auto before = out.size();
+    plan_service(name, std::move(*rules), out);
+    chunk_.push_back(std::move(name));
+    for (auto i = before; i < out.size(); ++i) bytes += netfilter::encoded_size(out[i]);
+  }
 }
 
 void Planner::plan_trees(Family family, Transaction& chains, Transaction& rules) {
@@ -357,16 +399,20 @@ Transaction Planner::next(const ServiceTable& wanted, std::size_t max_bytes) {
     for (const auto family : families_) plan_fixed(family, out, rules);
     append(out, std::move(rules));
   }
-  std::size_t bytes = size_of(out);
-  while (!pending_.empty() && bytes < max_bytes) {
-    const auto before = out.size();
-    chunk_.push_back(std::move(pending_.front()));
-    pending_.pop_front();
-    plan_service(wanted, chunk_.back(), out);
-    for (auto i = before; i < out.size(); ++i) bytes += netfilter::encoded_size(out[i]);
+  plan_pending(wanted, max_bytes, out);
+  const bool fits = pending_.empty() && size_of(out) < max_bytes;
+  if (!fits && !large_) {  // begun again, this time with deferrals
+    large_ = true;
+    restart_chunk();
+    return next(wanted, max_bytes);
   }
   // The switch-over goes along with a small load, alone behind a large one.
-  if (pending_.empty() && bytes < max_bytes) {
+  if (fits) {
+    deferred_rules_ = 0;
+    for (auto& name : std::exchange(deferred_, {})) {
+      if (auto rules = rules_of(wanted, name)) plan_service(name, std::move(*rules), out);
+      chunk_.push_back(std::move(name));
+    }
     chunk_has_dispatch_ = true;
     plan_dispatch(out);
     if (out.empty()) committed();

@@ -9,9 +9,11 @@
 //   begin (changed) ──────┘              │
 //                                        └─► refused (sets services aside) ─► next …
 //
-// A small load is one transaction. A large one comes in several: service chains first, which
-// nothing reaches yet or which are complete in themselves, then one that switches dispatch over and
-// removes what is stale.
+// A small load is one transaction. A large one comes in several: service chains that are new first,
+// which nothing reaches yet, then one that changes chains in force, switches dispatch over and
+// removes what is stale: packets meet the old rules or the new ones, whenever the load ends. Where
+// so much in force changes that this would be too large, chains in force change earlier, a service
+// at a time.
 #pragma once
 
 #include "modes/iptables/dispatch_tree.hpp"
@@ -82,6 +84,9 @@ class Planner {
     friend bool operator==(const Acknowledged&, const Acknowledged&) = default;
   };
 
+  void begin_run();
+  [[nodiscard]] std::optional<ServiceRules> rules_of(const ServiceTable& wanted,
+                                                     const ServicePortName& name) const;
   [[nodiscard]] Layout layout_for(const ServiceTable& wanted) const;
   [[nodiscard]] DispatchTree& tree(Family family, Dispatch dispatch);
   void observe_base(const Observation& observation, Family family, const FixedRules& fixed);
@@ -91,7 +96,11 @@ class Planner {
                       const std::vector<Rule>& wanted);
 
   void withdraw(const ServicePortName& name);
-  void plan_service(const ServiceTable& wanted, const ServicePortName& name, Transaction& out);
+  void plan_service(const ServicePortName& name, ServiceRules rules, Transaction& out);
+  [[nodiscard]] bool changes_what_is_in_force(const ServicePortName& name,
+                                              const ServiceRules& rules) const;
+  [[nodiscard]] bool defer(const ServicePortName& name, const ServiceRules& rules);
+  void plan_pending(const ServiceTable& wanted, std::size_t max_bytes, Transaction& out);
   void plan_dispatch(Transaction& out);
   void plan_trees(Family family, Transaction& chains, Transaction& rules);
   void plan_fixed(Family family, Transaction& chains, Transaction& rules);
@@ -121,6 +130,9 @@ class Planner {
   Transaction prologue_;  // tables, built-in and shared chains
   Transaction jumps_;
   std::deque<ServicePortName> pending_;
+  bool large_ = false;                     // it takes more than one transaction
+  std::vector<ServicePortName> deferred_;  // to the last transaction
+  std::size_t deferred_rules_ = 0;
   std::vector<ServicePortName> chunk_;
   std::unordered_set<ChainKey> stale_;
   std::vector<std::pair<ChainKey, std::optional<Acknowledged>>> effects_;  // nullopt: deleted
