@@ -1,0 +1,177 @@
+// Every flow case of tests/conformance/flows/ as a trace through the rules that are planned.
+#include "proxy/records/decode.hpp"
+#include "tests/modes/iptables/packet_trace.hpp"
+#include "tests/modes/iptables/planner_driver.hpp"
+#include "tests/netns/scenario.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+namespace modes::iptables {
+namespace {
+
+using netns::Flow;
+using netns::Scenario;
+using netns::Verdict;
+using proxy::records::Record;
+using testing::Arrival;
+using testing::Fate;
+namespace records = proxy::records;
+
+std::vector<std::string> scenario_files() {
+  std::vector<std::string> files;
+  for (const auto& file : std::filesystem::directory_iterator{VIADUCT_FLOWS}) {
+    if (file.path().extension() == ".yaml") files.push_back(file.path().stem());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+std::vector<IpPrefix> prefixes(std::string_view comma_separated) {
+  std::vector<IpPrefix> out;
+  while (!comma_separated.empty()) {
+    const auto comma = std::min(comma_separated.find(','), comma_separated.size());
+    out.push_back(*proxy::parse_prefix(comma_separated.substr(0, comma)));
+    comma_separated.remove_prefix(std::min(comma + 1, comma_separated.size()));
+  }
+  return out;
+}
+
+Settings settings_of(const netns::ProxySettings& proxy) {
+  Settings out;
+  out.local = LocalByPrefix{prefixes(proxy.cluster_cidr)};
+  if (proxy.detect_local_mode == "NodeCIDR") out.local = LocalByNodePrefix{};
+  out.masquerade_all = proxy.masquerade_all;
+  out.localhost_node_ports = proxy.localhost_node_ports.value_or(true);
+  for (const auto& range : proxy.node_port_addresses.value_or(std::vector<std::string>{})) {
+    if (range == "primary") {
+      out.node_ports_on_primary = true;
+    } else {
+      out.node_port_ranges.push_back(*proxy::parse_prefix(range));
+    }
+  }
+  return out;
+}
+
+// What tests/conformance/flows/TOPOLOGY.md says of node-a.
+NodeFacts facts_of(const netns::ProxySettings& proxy) {
+  NodeFacts out;
+  for (const auto* address : {"192.168.0.2", "192.168.1.2", "192.168.99.11", "127.0.0.1",
+                              "2001:db8::2", "2001:db8:1::2", "::1"})
+    out.addresses.push_back(*proxy::parse_ip(address));
+  for (const auto& address : proxy.extra_node_addresses) out.addresses.push_back(address);
+  out.internal_ips = {out.addresses[0], out.addresses[4]};
+  for (const auto& cidr : proxy.node_pod_cidrs) out.pod_cidrs.push_back(*proxy::parse_prefix(cidr));
+  return out;
+}
+
+Record decode(records::Decoder& decoder, const netns::Object& object) {
+  auto outcome = decoder.decode_object(object.json);
+  if (auto* decoded = std::get_if<records::Decoded>(&outcome)) return std::move(decoded->record);
+  ADD_FAILURE() << "does not decode: " << object.json;
+  return records::Namespace{};
+}
+
+records::RecordKey key_of(const netns::ObjectKey& key) {
+  const auto kind = key.kind == "Service" ? records::Kind::service : records::Kind::endpoint_slice;
+  return {kind, {key.name_space, key.name}};
+}
+
+std::string text(const Arrival& arrival) {
+  const char* fate = arrival.fate == Fate::arrives   ? "arrives at "
+                     : arrival.fate == Fate::dropped ? "dropped on the way to "
+                                                     : "rejected on the way to ";
+  return fate + netns::SocketAddress{arrival.destination, arrival.port}.text() +
+         (arrival.masqueraded ? " masqueraded" : "") + (arrival.accepted ? " accepted" : "");
+}
+
+// What should happen, in the trace's terms.
+std::set<std::string> wanted(const Flow& flow, const NodeFacts& node) {
+  const auto& expectation = netns::expectation(flow, netns::mode_traits("iptables"));
+  std::set<std::string> out;
+  switch (expectation.verdict) {
+    case Verdict::endpoints:
+      for (const auto& [endpoint, masqueraded] : expectation.masquerade) {
+        // The node's own source is an address of the node with and without masquerading.
+        const bool is_node = std::ranges::find(node.addresses, flow.from) != node.addresses.end();
+        out.insert("arrives at " + endpoint.text() +
+                   (masqueraded && !is_node ? " masqueraded" : ""));
+      }
+      break;
+    case Verdict::drop:
+      out.insert("dropped on the way to " + flow.to.text());
+      break;
+    case Verdict::reject:
+      out.insert("rejected on the way to " + flow.to.text());
+      break;
+    case Verdict::pass:
+      out.insert("arrives at " + flow.to.text());
+      break;
+    case Verdict::accept:
+      out.insert("arrives at " + flow.to.text() + " accepted");
+      break;
+  }
+  return out;
+}
+
+std::set<std::string> met(const Flow& flow, const NodeFacts& node,
+                          const fakes::FakeRuleset& ruleset) {
+  testing::Packet packet{flow.from, flow.to.ip, flow.protocol, flow.to.port, "veth0"};
+  const bool is_node = std::ranges::find(node.addresses, flow.from) != node.addresses.end();
+  if (is_node) packet.in_interface.clear();
+  const bool accept =
+      netns::expectation(flow, netns::mode_traits("iptables")).verdict == Verdict::accept;
+  std::set<std::string> out;
+  for (auto arrival : testing::trace(ruleset, node.addresses, packet)) {
+    if (is_node) arrival.masqueraded = false;
+    arrival.accepted = arrival.accepted && accept;
+    out.insert(text(arrival));
+  }
+  return out;
+}
+
+class FlowTrace : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(FlowTrace, EveryPacketMeetsWhatTheScenarioSays) {
+  const auto scenario =
+      netns::load_scenario(std::filesystem::path{VIADUCT_FLOWS} / (GetParam() + ".yaml"));
+  const auto mode = netns::mode_traits("iptables");
+  if (!netns::applies(scenario, mode)) GTEST_SKIP() << "not for the iptables mode";
+
+  ServiceTable table{{scenario.proxy.node_name}};
+  fakes::FakeRuleset kernel;
+  testing::Driver driver{kernel, settings_of(scenario.proxy), facts_of(scenario.proxy)};
+  records::Decoder decoder;
+  bool first = true;
+  for (const auto& step : scenario.steps) {
+    SCOPED_TRACE(step.name);
+    std::vector<proxy::sources::Change> changes;
+    for (const auto& object : step.apply) changes.emplace_back(decode(decoder, object));
+    for (const auto& key : step.remove) changes.emplace_back(proxy::sources::Removal{key_of(key)});
+    table.change(changes);
+    const auto changed = table.take_changes();
+    if (std::exchange(first, false)) {
+      driver.reconcile(table);
+    } else {
+      driver.sync(table, changed);
+    }
+    for (const auto& flow : step.flows) {
+      if (!netns::applies(flow, mode)) continue;
+      EXPECT_EQ(met(flow, driver.facts, kernel), wanted(flow, driver.facts))
+          << flow.name << ": " << flow.text();
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Scenarios, FlowTrace, ::testing::ValuesIn(scenario_files()),
+                         [](const auto& scenario) {
+                           auto name = scenario.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace modes::iptables
