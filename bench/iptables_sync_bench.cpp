@@ -7,13 +7,11 @@
 // Each side runs in a process and a network namespace of its own. Times in ms: wall, and CPU in
 // user space and in the kernel. First sync: from decoded records (the table computed) to the last
 // acknowledgement. One change: one endpoint of one service away or back, median of 21.
+#include "bench/iptables_writer.hpp"
+#include "bench/kube_proxy_rules.hpp"
+#include "bench/report.hpp"
 #include "bench/synthetic_cluster.hpp"
-#include "modes/iptables/iptables_mode.hpp"
 #include "proxy/state/service_table.hpp"
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
 
 #include <fmt/format.h>
 
@@ -25,7 +23,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -60,11 +57,6 @@ Cost measured(int who, const std::function<void()>& work) {
   return difference(before, after, wall.count());
 }
 
-Cost median(std::vector<Cost> costs) {
-  std::ranges::sort(costs, {}, &Cost::wall);
-  return costs[costs.size() / 2];
-}
-
 void report(const std::string& what, const Cost& cost) {
   fmt::print("{:<46} {:>9.1f} {:>9.2f} {:>9.1f}\n", what, cost.wall, cost.user, cost.kernel);
   std::fflush(stdout);
@@ -80,58 +72,21 @@ double memory(const std::string& key) {
   return 0;
 }
 
-[[noreturn]] void fail(const std::string& text) {
-  fmt::print(stderr, "iptables_sync_bench: {}\n", text);
-  std::exit(1);
-}
-
 // Runs `work` in a child with a network namespace of its own.
 void in_namespace(const std::function<void()>& work) {
   std::fflush(stdout);
   const auto pid = fork();
-  if (pid < 0) fail("fork");
+  if (pid < 0) bench::fail("fork");
   if (pid == 0) {
-    if (unshare(CLONE_NEWNET) != 0) fail("a network namespace needs root");
+    if (unshare(CLONE_NEWNET) != 0) bench::fail("a network namespace needs root");
     work();
     std::fflush(stdout);
     _exit(0);
   }
   int status = 0;
   waitpid(pid, &status, 0);
-  if (status != 0) fail("a side did not finish");
+  if (status != 0) bench::fail("a side did not finish");
 }
-
-class Daemon {
- public:
-  Daemon() {
-    modes::iptables::Settings settings;
-    settings.local = modes::iptables::LocalByPrefix{{*parse_prefix("10.180.0.0/12")}};
-    auto mode =
-        modes::iptables::make_iptables_mode(io_.get_executor(), settings, [](const auto&) {});
-    if (!mode) fail(mode.error().text());
-    mode_ = std::move(*mode);
-  }
-  modes::SyncReport reconcile(const state::ServiceTable& table) {
-    return run(mode_->reconcile(table));
-  }
-  modes::SyncReport sync(state::ServiceTable& table) {
-    const auto changed = table.take_changes();
-    return run(mode_->sync(table, changed));
-  }
-
- private:
-  modes::SyncReport run(modes::Awaitable<modes::Result<modes::SyncReport>> work) {
-    auto done = boost::asio::co_spawn(io_, std::move(work), boost::asio::use_future);
-    io_.restart();
-    io_.run();
-    auto report = done.get();
-    if (!report) fail(report.error().text());
-    return *report;
-  }
-
-  boost::asio::io_context io_;
-  std::unique_ptr<modes::Mode> mode_;
-};
 
 void ours(int services) {
   state::ServiceTable table{{"node-0"}};
@@ -140,18 +95,18 @@ void ours(int services) {
   malloc_trim(0);
   report("viaduct: records to state", decoded);
   const auto before = memory("VmRSS");
-  Daemon daemon;
+  bench::IptablesWriter writer;
   modes::SyncReport first;
-  report("viaduct: first sync", measured(RUSAGE_SELF, [&] { first = daemon.reconcile(table); }));
+  report("viaduct: first sync", measured(RUSAGE_SELF, [&] { first = writer.reconcile(table); }));
   fmt::print("  {} transactions; resident {:.0f} MB, of it {:.0f} MB before; peak {:.0f} MB\n",
              first.transactions, memory("VmRSS"), before, memory("VmHWM"));
   std::vector<Cost> changes;
   for (int i = 0; i < 21; ++i) {
     table.change({records::Record{bench::slice(services / 2, i % 2 == 0)}});
-    changes.push_back(measured(RUSAGE_SELF, [&] { daemon.sync(table); }));
+    changes.push_back(measured(RUSAGE_SELF, [&] { writer.sync(table); }));
   }
-  report("viaduct: one endpoint changed", median(changes));
-  Daemon restarted;
+  report("viaduct: one endpoint changed", bench::median(changes, &Cost::wall));
+  bench::IptablesWriter restarted;
   modes::SyncReport again;
   report("viaduct: restart on a correct kernel",
          measured(RUSAGE_SELF, [&] { again = restarted.reconcile(table); }));
@@ -160,72 +115,10 @@ void ours(int services) {
 
 // ── the peer ─────────────────────────────────────────────────────────────────────────────────────
 
-std::string service_chain(int i) {
-  return fmt::format("KUBE-SVC-{:016X}", i);
-}
-std::string endpoint_chain(int i, int e) {
-  return fmt::format("KUBE-SEP-{:016X}", i * bench::kEndpointsPerService + e);
-}
-
-void service_rules(std::string& out, int i, int endpoints) {
-  const auto name = fmt::format("default/service-{}:http", i);
-  const auto vip = bench::vip(i).text();
-  out += fmt::format(
-      "-A {} ! -s 10.176.0.0/12 -d {}/32 -p tcp -m comment --comment \"{} cluster IP\" -m tcp "
-      "--dport 80 -j KUBE-MARK-MASQ\n",
-      service_chain(i), vip, name);
-  for (int e = 0; e < endpoints; ++e) {
-    const auto ip = bench::endpoint(i, e).text();
-    out += fmt::format("-A {}", service_chain(i));
-    if (e + 1 < endpoints)
-      out +=
-          fmt::format(" -m statistic --mode random --probability {:.10f}", 1.0 / (endpoints - e));
-    out += fmt::format(
-        " -j {}\n-A {} -s {}/32 -j KUBE-MARK-MASQ\n-A {} -p tcp -m tcp -j DNAT --to-destination "
-        "{}:8080\n",
-        endpoint_chain(i, e), endpoint_chain(i, e), ip, endpoint_chain(i, e), ip);
-  }
-}
-
-void chains(std::string& out, int i) {
-  out += fmt::format(":{} - [0:0]\n", service_chain(i));
-  for (int e = 0; e < bench::kEndpointsPerService; ++e)
-    out += fmt::format(":{} - [0:0]\n", endpoint_chain(i, e));
-}
-
-// kube-proxy rewrites KUBE-SERVICES whole at every sync, and the chains of what changed.
-void dispatch(std::string& out, int services) {
-  for (int i = 0; i < services; ++i) {
-    out += fmt::format(
-        "-A KUBE-SERVICES -d {}/32 -p tcp -m comment --comment \"default/service-{}:http cluster "
-        "IP\" -m tcp --dport 80 -j {}\n",
-        bench::vip(i).text(), i, service_chain(i));
-  }
-}
-
-std::string full_load(int services) {
-  std::string out = "*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-MARK-MASQ - [0:0]\n";
-  for (int i = 0; i < services; ++i) chains(out, i);
-  out +=
-      "-A KUBE-MARK-MASQ -j MARK --or-mark 0x4000\n-A PREROUTING -j KUBE-SERVICES\n-A OUTPUT -j "
-      "KUBE-SERVICES\n";
-  dispatch(out, services);
-  for (int i = 0; i < services; ++i) service_rules(out, i, bench::kEndpointsPerService);
-  return out + "COMMIT\n";
-}
-
-std::string one_change(int services, int endpoints) {
-  std::string out = "*nat\n:KUBE-SERVICES - [0:0]\n";
-  chains(out, services / 2);
-  dispatch(out, services);
-  service_rules(out, services / 2, endpoints);
-  return out + "COMMIT\n";
-}
-
 bool restore(const std::string& text) {
   const int fd = memfd_create("rules", 0);
   if (fd < 0 || write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    fail("memfd");
+    bench::fail("memfd");
   const auto pid = fork();
   if (pid == 0) {
     lseek(fd, 0, SEEK_SET);
@@ -241,7 +134,7 @@ bool restore(const std::string& text) {
 }
 
 void peer(int services) {
-  const auto text = full_load(services);
+  const auto text = bench::iptables_full_load(services);
   bool worked = false;
   const auto cost = measured(RUSAGE_CHILDREN, [&] { worked = restore(text); });
   report(worked ? "iptables-legacy-restore: first load"
@@ -253,12 +146,13 @@ void peer(int services) {
   fmt::print("  peak {:.0f} MB\n", static_cast<double>(used.ru_maxrss) / 1024);
   std::vector<Cost> changes;
   for (int i = 0; i < 5; ++i) {
-    const auto change = one_change(services, bench::kEndpointsPerService - (i % 2 == 0 ? 1 : 0));
+    const auto change =
+        bench::iptables_one_change(services, bench::kEndpointsPerService - (i % 2 == 0 ? 1 : 0));
     changes.push_back(measured(RUSAGE_CHILDREN, [&] {
-      if (!restore(change)) fail("iptables-legacy-restore refused a change");
+      if (!restore(change)) bench::fail("iptables-legacy-restore refused a change");
     }));
   }
-  report("iptables-legacy-restore: one endpoint changed", median(changes));
+  report("iptables-legacy-restore: one endpoint changed", bench::median(changes, &Cost::wall));
 }
 
 }  // namespace

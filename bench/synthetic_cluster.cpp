@@ -24,6 +24,10 @@ IpAddress endpoint(int service, int number) {
                        static_cast<std::uint32_t>(service * kEndpointsPerService + number));
 }
 
+IpPrefix cluster_cidr() {
+  return IpPrefix::of(IpAddress::v4(0x0ab00000U), 12);
+}
+
 records::Service service(int number) {
   records::Service service;
   service.name = {"default", name_of(number)};
@@ -31,7 +35,7 @@ records::Service service(int number) {
   service.ip_families = {Family::v4};
   service.ports.resize(1);
   service.ports[0].name = "http";
-  service.ports[0].port = Port{80};
+  service.ports[0].port = kServicePort;
   return service;
 }
 
@@ -46,7 +50,7 @@ records::EndpointSlice slice(int number, bool shrunk) {
   records::EndpointSlice slice;
   slice.name = {"default", name_of(number) + "-abcde"};
   slice.service = name_of(number);
-  slice.ports = {{"http", Protocol::tcp, Port{8080}}};
+  slice.ports = {{"http", Protocol::tcp, kEndpointPort}};
   slice.endpoints.resize(kEndpointsPerService - (shrunk ? 1 : 0));
   for (std::size_t i = 0; i < slice.endpoints.size(); ++i) {
     slice.endpoints[i].address = endpoint(number, static_cast<int>(i));

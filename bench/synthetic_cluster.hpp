@@ -9,6 +9,7 @@
 namespace bench {
 
 inline constexpr int kEndpointsPerService = 10;
+inline constexpr proxy::Port kServicePort{80}, kEndpointPort{8080};
 
 [[nodiscard]] proxy::records::Service service(int number);
 // Without its last endpoint if `shrunk`.
@@ -18,5 +19,6 @@ inline constexpr int kEndpointsPerService = 10;
 // The addresses that the functions above give out.
 [[nodiscard]] proxy::IpAddress vip(int service);
 [[nodiscard]] proxy::IpAddress endpoint(int service, int number);
+[[nodiscard]] proxy::IpPrefix cluster_cidr();  // has all endpoints
 
 }  // namespace bench
