@@ -1,6 +1,7 @@
 // What it costs to write services into the kernel: viaduct's iptables mode beside the fastest
 // existing writer, iptables-legacy-restore --noflush loading kube-proxy's shape of the same
-// services.
+// services. And what the kernel alone takes for one change, in viaduct's layout and in
+// kube-proxy's.
 //
 //   iptables_sync_bench [SERVICES]     default 10000, bench/synthetic_cluster.hpp; needs root
 //
@@ -8,6 +9,7 @@
 // user space and in the kernel. First sync: from decoded records (the table computed) to the last
 // acknowledgement. One change: one endpoint of one service away or back, median of 21.
 #include "bench/iptables_writer.hpp"
+#include "bench/kernel_commits.hpp"
 #include "bench/kube_proxy_rules.hpp"
 #include "bench/report.hpp"
 #include "bench/synthetic_cluster.hpp"
@@ -33,6 +35,8 @@
 namespace {
 
 using namespace proxy;
+
+constexpr int kChanges = 21;
 
 struct Cost {
   double wall = 0, user = 0, kernel = 0;  // ms
@@ -88,6 +92,21 @@ void in_namespace(const std::function<void()>& work) {
   if (status != 0) bench::fail("a side did not finish");
 }
 
+modes::netfilter::NetlinkKernel open_kernel() {
+  auto kernel = modes::netfilter::NetlinkKernel::open();
+  if (!kernel) bench::fail(kernel.error().text());
+  return std::move(*kernel);
+}
+
+void bare_commits(const std::string& what, const modes::netfilter::Transaction& transaction) {
+  auto kernel = open_kernel();
+  std::vector<Cost> commits;
+  for (int i = 0; i < kChanges; ++i) {
+    commits.push_back(measured(RUSAGE_SELF, [&] { bench::commit(kernel, transaction); }));
+  }
+  report(what, bench::median(commits, &Cost::wall));
+}
+
 void ours(int services) {
   state::ServiceTable table{{"node-0"}};
   const auto decoded = measured(RUSAGE_SELF, [&] { table.replace(bench::cluster(services)); });
@@ -101,16 +120,27 @@ void ours(int services) {
   fmt::print("  {} transactions; resident {:.0f} MB, of it {:.0f} MB before; peak {:.0f} MB\n",
              first.transactions, memory("VmRSS"), before, memory("VmHWM"));
   std::vector<Cost> changes;
-  for (int i = 0; i < 21; ++i) {
+  for (int i = 0; i < kChanges; ++i) {
     table.change({records::Record{bench::slice(services / 2, i % 2 == 0)}});
     changes.push_back(measured(RUSAGE_SELF, [&] { writer.sync(table); }));
   }
   report("viaduct: one endpoint changed", bench::median(changes, &Cost::wall));
+  bare_commits("  of it the kernel's commit, bare", bench::viaduct_change(services));
   bench::IptablesWriter restarted;
   modes::SyncReport again;
   report("viaduct: restart on a correct kernel",
          measured(RUSAGE_SELF, [&] { again = restarted.reconcile(table); }));
   fmt::print("  {} transactions\n", again.transactions);
+}
+
+// kube-proxy's layout, its rules encoded as viaduct encodes its own.
+void kube_proxy_layout(int services) {
+  auto kernel = open_kernel();
+  const auto transactions = bench::kube_proxy_layout(services);
+  report("kube-proxy's layout over netlink: load", measured(RUSAGE_SELF, [&] {
+           for (const auto& transaction : transactions) bench::commit(kernel, transaction);
+         }));
+  bare_commits("  its commit of one endpoint, bare", bench::kube_proxy_change(services));
 }
 
 // ── the peer ─────────────────────────────────────────────────────────────────────────────────────
@@ -162,5 +192,6 @@ int main(int argc, char** argv) {
   fmt::print("{} services x {} endpoints{:<20} {:>9} {:>9} {:>9}\n", services,
              bench::kEndpointsPerService, "", "wall ms", "user ms", "kernel ms");
   in_namespace([&] { ours(services); });
+  in_namespace([&] { kube_proxy_layout(services); });
   in_namespace([&] { peer(services); });
 }
