@@ -1,5 +1,5 @@
-// Every scenario of tests/conformance/flows, in every mode, through the real binary and the real
-// kernel: one test each, named for its file.
+// Every scenario of tests/conformance/flows and of the folder flows/ beside this file, in every
+// mode, through the real binary and the real kernel: one test each, named for its file.
 //
 //   VIADUCT_FLOWS_DIR   a folder with further scenarios, run as well
 //   VIADUCT_MODES       the modes to run, by commas (default: all there are)
@@ -115,6 +115,7 @@ int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   const auto modes = netns::environment("VIADUCT_MODES", netns::kModes);
   netns::register_scenarios("Flows", VIADUCT_FLOWS, modes);
+  netns::register_scenarios("LabFlows", VIADUCT_LAB_FLOWS, modes);
   if (const auto more = netns::environment("VIADUCT_FLOWS_DIR", ""); !more.empty()) {
     netns::register_scenarios("MoreFlows", more, modes);
   }
