@@ -138,7 +138,7 @@ FlowRunner::Prepared FlowRunner::prepare(const Flow& flow) {
                               .patience = patience_}};
   auto& probe = prepared.probe;
   probe.connecting_is_enough = expected.verdict == Verdict::accept;
-  probe.arriving_is_enough = answers_may_bypass_node(expected, prepared.surroundings);
+  probe.one_way = one_way_destinations(flow, expected, prepared.surroundings);
   if (expected.verdict == Verdict::drop) {
     // What left node-a before the control was answered has arrived somewhere by then, or soon will.
     probe.control = [client = probe.client, from = flow.from] {

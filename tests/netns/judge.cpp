@@ -106,11 +106,16 @@ std::vector<std::string> wrong_spread(const Flow& flow, const Expectation& expec
 
 }  // namespace
 
-bool answers_may_bypass_node(const Expectation& expected, const Surroundings& surroundings) {
-  if (expected.verdict == Verdict::pass) return passing_bypasses_node(surroundings);
-  return std::ranges::any_of(expected.masquerade, [&](const auto& item) {
-    return bypasses_node(item.first, item.second, surroundings);
-  });
+std::set<SocketAddress> one_way_destinations(const Flow& flow, const Expectation& expected,
+                                             const Surroundings& surroundings) {
+  std::set<SocketAddress> result;
+  if (expected.verdict == Verdict::pass && passing_bypasses_node(surroundings)) {
+    result.insert(flow.to);
+  }
+  for (const auto& [endpoint, masqueraded] : expected.masquerade) {
+    if (bypasses_node(endpoint, masqueraded, surroundings)) result.insert(endpoint);
+  }
+  return result;
 }
 
 int connections_needed(const Expectation& expected) {

@@ -20,10 +20,12 @@ struct Surroundings {
   bool hides_sources = false;               // ModeTraits
 };
 
-// True when answers of some expected endpoint, or of the literal destination, do not lead back
-// through the node: it sees an outside client's own address and is itself elsewhere.
-[[nodiscard]] bool answers_may_bypass_node(const Expectation& expected,
-                                           const Surroundings& surroundings);
+// The destinations whose answers do not lead back through the node: endpoints, or the literal
+// destination, that see an outside client's own address and are elsewhere. Arriving there is
+// enough.
+[[nodiscard]] std::set<SocketAddress> one_way_destinations(const Flow& flow,
+                                                           const Expectation& expected,
+                                                           const Surroundings& surroundings);
 
 // Connections to make when the scenario does not say: enough that missing an endpoint, or a
 // wrong one, by chance is out of question.

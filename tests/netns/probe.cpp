@@ -4,6 +4,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <system_error>
@@ -38,14 +39,14 @@ Sockets start(const Probe& probe) {
 }
 
 // Drives the sockets until all have an outcome or the deadline has passed.
-void drive(const Sockets& sockets, Clock::time_point deadline) {
+void drive(const std::vector<ProbeSocket*>& sockets, Clock::time_point deadline) {
   while (true) {
     std::vector<pollfd> waiting;
     std::vector<ProbeSocket*> owners;
-    for (const auto& socket : sockets) {
+    for (auto* socket : sockets) {
       if (socket->outcome()) continue;
       waiting.push_back({.fd = socket->fd(), .events = socket->events(), .revents = 0});
-      owners.push_back(socket.get());
+      owners.push_back(socket);
     }
     const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
     if (waiting.empty() || left.count() <= 0) return;
@@ -56,10 +57,26 @@ void drive(const Sockets& sockets, Clock::time_point deadline) {
   }
 }
 
-Outcome outcome_of(const ProbeSocket& socket, const Probe& probe, Clock::time_point deadline) {
+// The same, and an arrival at a one-way destination ends the waiting too. Arrivals are nothing that
+// poll(2) could wait for, so they are looked at now and then.
+void await_outcomes(const Sockets& sockets, const Probe& probe, Clock::time_point deadline) {
+  constexpr milliseconds kLook{20};
+  std::vector<ProbeSocket*> waiting;
+  for (const auto& socket : sockets) waiting.push_back(socket.get());
+  while (!waiting.empty() && Clock::now() < deadline) {
+    drive(waiting, probe.one_way.empty() ? deadline : std::min(deadline, Clock::now() + kLook));
+    std::erase_if(waiting, [&](const ProbeSocket* socket) {
+      if (socket->outcome() || probe.arrivals == nullptr) return socket->outcome().has_value();
+      const auto at = probe.arrivals->wait(probe.protocol, socket->source(), Clock::now());
+      return at && probe.one_way.contains(*at);
+    });
+  }
+}
+
+Outcome outcome_of(const ProbeSocket& socket, const Probe& probe) {
   if (socket.outcome()) return *socket.outcome();
   if (probe.arrivals == nullptr) return {};
-  const auto at = probe.arrivals->wait(probe.protocol, socket.source(), deadline);
+  const auto at = probe.arrivals->wait(probe.protocol, socket.source(), Clock::now());
   if (!at) return {};
   return {.kind = Outcome::Kind::arrived,
           .report = {.party = {}, .at = *at, .saw = socket.source()}};
@@ -102,11 +119,10 @@ std::vector<Outcome> run(const Probe& probe) {
     if (!probe.control()) throw LabError{"nothing reaches " + probe.to.text() + "'s node at all"};
     deadline = Clock::now() + probe.grace;
   }
-  // Where arriving is enough, answers get a moment of their own first.
-  drive(sockets, probe.arriving_is_enough ? Clock::now() + probe.grace : deadline);
+  await_outcomes(sockets, probe, deadline);
 
   std::vector<Outcome> outcomes;
-  for (const auto& socket : sockets) outcomes.push_back(outcome_of(*socket, probe, deadline));
+  for (const auto& socket : sockets) outcomes.push_back(outcome_of(*socket, probe));
   return outcomes;
 }
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,10 +46,11 @@ struct Probe {
   SocketAddress to;
   Protocol protocol = Protocol::tcp;
   int count = 1;
-  bool connecting_is_enough = false;   // TCP: do not wait for a report
-  const Arrivals* arrivals = nullptr;  // where what was not answered is looked for
-  // Answers may take a way that does not lead back: an arrival ends the probe too.
-  bool arriving_is_enough = false;
+  bool connecting_is_enough = false;  // TCP: do not wait for a report
+  // Where what was not answered is looked for; required when there are one-way destinations.
+  const Arrivals* arrivals = nullptr;
+  // Answers from these take a way that does not lead back: arriving there is enough.
+  std::set<SocketAddress> one_way = {};
   // How long after sending an answer is waited for.
   std::chrono::milliseconds patience{3000};
   // Called after sending. Proves that what was sent has been dealt with by now (something sent

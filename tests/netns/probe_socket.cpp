@@ -178,6 +178,8 @@ ProbeSocket::ProbeSocket(int type, Protocol protocol, const SocketAddress& from,
   const bool v4 = to.ip.family() == Family::v4;
   set(fd_, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, 1);
   if (type == SOCK_STREAM) set(fd_, SOL_SOCKET, SO_REUSEADDR, 1);
+  // A raw socket gets a copy of every answer between its two addresses.
+  if (type == SOCK_RAW) set(fd_, SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20);
   const auto own = to_kernel(type == SOCK_RAW ? SocketAddress{from.ip, Port{0}} : from);
   if (::bind(fd_.get(), own.get(), own.length) != 0) fail_with_errno("bind " + from.text());
 }
