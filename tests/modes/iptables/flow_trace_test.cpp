@@ -1,4 +1,5 @@
-// Every flow case of tests/conformance/flows/ as a trace through the rules that are planned.
+// Every flow case of tests/conformance/flows/ and tests/netns/flows/ as a trace through the rules
+// that are planned.
 #include "proxy/records/decode.hpp"
 #include "tests/modes/iptables/packet_trace.hpp"
 #include "tests/modes/iptables/planner_driver.hpp"
@@ -21,10 +22,12 @@ using testing::Arrival;
 using testing::Fate;
 namespace records = proxy::records;
 
-std::vector<std::string> scenario_files() {
-  std::vector<std::string> files;
-  for (const auto& file : std::filesystem::directory_iterator{VIADUCT_FLOWS}) {
-    if (file.path().extension() == ".yaml") files.push_back(file.path().stem());
+std::vector<std::filesystem::path> scenario_files() {
+  std::vector<std::filesystem::path> files;
+  for (const auto* folder : {VIADUCT_FLOWS, VIADUCT_LAB_FLOWS}) {
+    for (const auto& file : std::filesystem::directory_iterator{folder}) {
+      if (file.path().extension() == ".yaml") files.push_back(file.path());
+    }
   }
   std::ranges::sort(files);
   return files;
@@ -56,15 +59,24 @@ Settings settings_of(const netns::ProxySettings& proxy) {
   return out;
 }
 
-// What tests/conformance/flows/TOPOLOGY.md says of node-a.
-NodeFacts facts_of(const netns::ProxySettings& proxy) {
+// The Node object that the cluster has besides the scenario's own.
+records::Node node_of(const netns::ProxySettings& proxy) {
+  records::Node out;
+  out.name = {"", proxy.node_name};
+  if (proxy.zone) out.labels.emplace("topology.kubernetes.io/zone", *proxy.zone);
+  for (const auto& cidr : proxy.node_pod_cidrs) out.pod_cidrs.push_back(*proxy::parse_prefix(cidr));
+  return out;
+}
+
+// What tests/conformance/flows/TOPOLOGY.md says of node-a, and what its Node object says.
+NodeFacts facts_of(const netns::ProxySettings& proxy, const ServiceTable& table) {
   NodeFacts out;
   for (const auto* address : {"192.168.0.2", "192.168.1.2", "192.168.99.11", "127.0.0.1",
                               "2001:db8::2", "2001:db8:1::2", "::1"})
     out.addresses.push_back(*proxy::parse_ip(address));
   for (const auto& address : proxy.extra_node_addresses) out.addresses.push_back(address);
   out.internal_ips = {out.addresses[0], out.addresses[4]};
-  for (const auto& cidr : proxy.node_pod_cidrs) out.pod_cidrs.push_back(*proxy::parse_prefix(cidr));
+  if (table.node() != nullptr) out.pod_cidrs = table.node()->pod_cidrs;
   return out;
 }
 
@@ -133,19 +145,18 @@ std::set<std::string> met(const Flow& flow, const NodeFacts& node,
   return out;
 }
 
-class FlowTrace : public ::testing::TestWithParam<std::string> {};
+class FlowTrace : public ::testing::TestWithParam<std::filesystem::path> {};
 
 TEST_P(FlowTrace, EveryPacketMeetsWhatTheScenarioSays) {
-  const auto scenario =
-      netns::load_scenario(std::filesystem::path{VIADUCT_FLOWS} / (GetParam() + ".yaml"));
+  const auto scenario = netns::load_scenario(GetParam());
   const auto mode = netns::mode_traits("iptables");
   if (!netns::applies(scenario, mode)) GTEST_SKIP() << "not for the iptables mode";
 
   ServiceTable table{{scenario.proxy.node_name}};
   fakes::FakeRuleset kernel;
-  testing::Driver driver{kernel, settings_of(scenario.proxy), facts_of(scenario.proxy)};
+  table.change({Record{node_of(scenario.proxy)}});
+  testing::Driver driver{kernel, settings_of(scenario.proxy)};
   records::Decoder decoder;
-  bool first = true;
   for (const auto& step : scenario.steps) {
     SCOPED_TRACE(step.name);
     std::vector<proxy::sources::Change> changes;
@@ -153,7 +164,8 @@ TEST_P(FlowTrace, EveryPacketMeetsWhatTheScenarioSays) {
     for (const auto& key : step.remove) changes.emplace_back(proxy::sources::Removal{key_of(key)});
     table.change(changes);
     const auto changed = table.take_changes();
-    if (std::exchange(first, false)) {
+    const auto facts = facts_of(scenario.proxy, table);
+    if (facts != std::exchange(driver.facts, facts)) {  // at first, and when the node changes
       driver.reconcile(table);
     } else {
       driver.sync(table, changed);
@@ -168,7 +180,7 @@ TEST_P(FlowTrace, EveryPacketMeetsWhatTheScenarioSays) {
 
 INSTANTIATE_TEST_SUITE_P(Scenarios, FlowTrace, ::testing::ValuesIn(scenario_files()),
                          [](const auto& scenario) {
-                           auto name = scenario.param;
+                           auto name = scenario.param.stem().string();
                            std::ranges::replace(name, '-', '_');
                            return name;
                          });
