@@ -90,6 +90,18 @@ void read_cluster_ips(const Fields& spec, Service& service) {
   }
 }
 
+// Goes into DNS answers; may end with the dot that makes it absolute.
+std::string_view read_external_name(const Fields& spec) {
+  const auto value = spec["externalName"];
+  if (!value) return {};
+  const auto name = value->text();
+  const auto checked = name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
+  if (!name.empty() && !is_dns_subdomain(checked)) {
+    value->fail(in_quotes(name) + " is not a DNS name");
+  }
+  return name;
+}
+
 std::vector<Family> read_families(const Fields& spec) {
   std::vector<Family> families;
   const auto list = spec["ipFamilies"];
@@ -182,7 +194,7 @@ Service read_service(const ObjectSource& source) {
   }
   service.selector = spec.labels("selector");
   if (const auto list = spec["externalIPs"]) service.external_ips = read_addresses(*list);
-  service.external_name = spec.text("externalName");
+  service.external_name = read_external_name(spec);
   service.load_balancer_source_ranges = read_source_ranges(spec);
   service.load_balancer_ingress = read_ingress(source.root);
   service.client_ip_affinity = read_affinity(spec);

@@ -65,7 +65,7 @@ struct LoadBalancerIngress {
 struct Service {
   ObjectName name;
   Labels labels;
-  Labels annotations;
+  Labels annotations;  // those of the prefixes viaduct.io/ and service.kubernetes.io/
 
   ServiceType type = ServiceType::cluster_ip;
   bool headless = false;               // clusterIP: None

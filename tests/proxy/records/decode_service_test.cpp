@@ -114,6 +114,11 @@ TEST(DecodeService, ExternalNameKeepsTheName) {
   const auto away = decoded<Service>(service("type: ExternalName, externalName: db.example.test"));
   EXPECT_EQ(away.type, ServiceType::external_name);
   EXPECT_EQ(away.external_name, "db.example.test");
+  EXPECT_EQ(
+      decoded<Service>(service("type: ExternalName, externalName: db.example.test.")).external_name,
+      "db.example.test.");
+  EXPECT_EQ(error_of(decode_yaml(service("type: ExternalName, externalName: \"a\\nb\""))),
+            "Service shop/web: spec.externalName: \"a\\nb\" is not a DNS name");
 }
 
 TEST(DecodeService, NullIsAsGoodAsAbsent) {
