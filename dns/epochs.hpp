@@ -20,7 +20,7 @@ class Epochs {
  public:
   using Stamp = std::uint64_t;
 
-  // One per reading thread, made before any thread starts and outliving none of them.
+  // One per reading thread, made before that thread starts and outliving it.
   class Reader {
    public:
     explicit Reader(Epochs& epochs) : epochs_{epochs} {}
@@ -55,7 +55,7 @@ class Epochs {
     Reader& reader_;
   };
 
-  // Not while readers or writers are at work.
+  // The writer's thread.
   [[nodiscard]] Reader& add_reader() {
     readers_.push_back(std::make_unique<Reader>(*this));
     return *readers_.back();

@@ -2,6 +2,7 @@
 
 #include "proxy/host/conntrack_settings.hpp"
 #include "proxy/host/process.hpp"
+#include "proxy/predecessor.hpp"
 #include "proxy/status/admin_socket.hpp"
 #include "proxy/status/pages.hpp"
 #include "proxy/status/reporter.hpp"
@@ -33,8 +34,9 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
-constexpr auto kBindRetry = 5s;      // as kube-proxy
-constexpr auto kShutdownTime = 10s;  // a third of the grace that Kubernetes gives a pod
+constexpr auto kBindRetry = 5s;         // as kube-proxy
+constexpr auto kTakeOverRetry = 100ms;  // while another daemon is about to end
+constexpr auto kShutdownTime = 10s;     // a third of the grace that Kubernetes gives a pod
 
 std::function<double()> uniform_chance() {
   return [engine = std::mt19937{std::random_device{}()}]() mutable {
@@ -62,6 +64,7 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   // End.
   static asio::awaitable<void> end_on_signal(Daemon& self);
   static asio::awaitable<void> forward(Daemon& self);
+  static asio::awaitable<void> take_over(Daemon& self);
   void fail(const std::exception_ptr& error);
 
   // What happens, passed on to who cares.
@@ -92,6 +95,8 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   std::optional<Error> failure_;
 
   bool records_are_complete_ = false;  // the source has given its first full list
+  bool has_predecessor_ = false;       // another daemon goes on until then: --take-over
+  asio::steady_timer complete_{io_, asio::steady_timer::time_point::max()};  // cancelled: they are
   status::Health health_;
   status::Metrics metrics_;
   state::ServiceTable table_;
@@ -141,7 +146,11 @@ Daemon::Daemon(const DaemonParts& parts)
                                               [this] { return metrics_text(); }))},
       admin_{io_.get_executor(),
              {{"status", [this](const status::AdminRequest&) { return status_text(); }},
-              {"dns", [this](const status::AdminRequest&) { return dns_text(); }}}} {}
+              {"dns", [this](const status::AdminRequest&) { return dns_text(); }},
+              {"end", [](const status::AdminRequest&) {
+                 (void)std::raise(SIGTERM);  // one way to end
+                 return std::string{R"({"ending":true})"};
+               }}}} {}
 
 // ── start
 // ─────────────────────────────────────────────────────────────────────────────────────────
@@ -192,7 +201,12 @@ Result<void> Daemon::listen_for_admin() {
   if (config_.admin_socket.empty()) return {};
   const auto listening = admin_.listen(config_.admin_socket);
   if (listening) return {};
-  if (listening.error().code == std::errc::address_in_use) return listening.error();
+  if (listening.error().code == std::errc::address_in_use) {
+    if (!config_.take_over) return listening.error();
+    log_.info("another daemon runs here; taking over from it once all records are known");
+    has_predecessor_ = true;
+    return {};
+  }
   // Without privileges, or on a read-only file system, forwarding may work all the same.
   log_.warning(fmt::format("no admin socket: {}", listening.error().text()));
   return {};
@@ -207,8 +221,10 @@ Result<void> Daemon::listen(status::HttpServer& server, std::string_view name,
     return {};
   }
   auto error = within(name, listening.error());
-  if (config_.bind_address_hard_fail) return error;
-  log_.error(fmt::format("{}; trying again every {} s", error.text(), kBindRetry.count()));
+  if (config_.bind_address_hard_fail && !has_predecessor_) return error;
+  if (!has_predecessor_) {
+    log_.error(fmt::format("{}; trying again every {} s", error.text(), kBindRetry.count()));
+  }
   asio::co_spawn(io_, keep_binding(*this, server, std::string{name}, *address),
                  [this](const std::exception_ptr& failed) { fail(failed); });
   return {};
@@ -218,7 +234,8 @@ asio::awaitable<void> Daemon::keep_binding(Daemon& self, status::HttpServer& ser
                                            std::string name, config::SocketAddress address) {
   asio::steady_timer timer{self.io_};
   while (true) {
-    timer.expires_after(kBindRetry);
+    timer.expires_after(self.has_predecessor_ ? asio::steady_timer::duration{kTakeOverRetry}
+                                              : kBindRetry);
     co_await timer.async_wait(asio::use_awaitable);
     const auto listening = server.listen(address);
     if (listening) {
@@ -269,6 +286,7 @@ asio::awaitable<void> Daemon::end_on_signal(Daemon& self) {
       fmt::format("{}: ending, what is in force stays", signal == SIGTERM ? "SIGTERM" : "SIGINT"));
   self.source_->stop();
   self.scheduler_->stop();
+  self.complete_.cancel();
 
   asio::steady_timer deadline{self.io_, kShutdownTime};
   deadline.async_wait([&self, &signals](boost::system::error_code cancelled) {
@@ -281,7 +299,24 @@ asio::awaitable<void> Daemon::end_on_signal(Daemon& self) {
   self.io_.stop();
 }
 
+// What the other daemon has put in force stays, so nothing is forwarded worse in between. Two that
+// write the same rules would undo each other's work: ours begins when the other has ended.
+asio::awaitable<void> Daemon::take_over(Daemon& self) {
+  if (!self.records_are_complete_) co_await self.complete_.async_wait(kAwait);
+  if (!self.records_are_complete_) co_return;  // told to end itself
+  if (const auto ended = co_await end_predecessor(self.config_.admin_socket); !ended) {
+    self.failure_ = within("take over", ended.error());
+    self.io_.stop();
+    co_return;
+  }
+  if (const auto admin = self.listen_for_admin(); !admin) self.log_.error(admin.error().text());
+  self.log_.info("the other daemon has ended, taken over");
+  self.has_predecessor_ = false;
+}
+
 asio::awaitable<void> Daemon::forward(Daemon& self) {
+  if (self.has_predecessor_) co_await take_over(self);
+  if (self.failure_) co_return;
   co_await self.scheduler_->run();
   co_await self.mode_->shut_down();
   if (self.names_) self.names_->stop();
@@ -307,6 +342,7 @@ void Daemon::fail(const std::exception_ptr& error) {
 
 void Daemon::records_replaced(std::size_t count) {
   records_are_complete_ = true;
+  complete_.cancel();
   reporter_.records_replaced(count);
   scheduler_->records_are_complete();
 }

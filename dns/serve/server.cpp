@@ -27,6 +27,9 @@ namespace {
 // Ports of one number for UDP and TCP: where the kernel chooses, TCP's may be taken.
 constexpr int kPortAttempts = 20;
 constexpr std::chrono::seconds kDrainTime{2};
+// Between leaving an address and closing it: for what the kernel has given us already, and for TCP
+// handshakes under way.
+constexpr std::chrono::milliseconds kLeaveTime{100};
 
 std::uint64_t random_number() {
   std::uint64_t number = 0;
@@ -92,6 +95,8 @@ struct Server::Impl {
   [[nodiscard]] Result<void> listen();
   [[nodiscard]] Result<void> listen(const SocketAddress& wanted,
                                     std::vector<std::vector<proxy::UniqueFd>>& sockets);
+  [[nodiscard]] Result<bool> has_predecessor() const;
+  void join_predecessor();
   void start();
   void stop();
   void publish();
@@ -112,6 +117,7 @@ struct Server::Impl {
   std::vector<SocketAddress> addresses;
   std::thread service_thread;
   bool running = false;
+  bool waiting = false;  // a predecessor answers until we know the zone
 };
 
 // One socket for each worker, all on the same port.
@@ -152,6 +158,16 @@ Result<void> Server::Impl::listen() {
   return {};
 }
 
+// Whether a predecessor still serves any of the addresses.
+Result<bool> Server::Impl::has_predecessor() const {
+  for (const auto& address : options.listen) {
+    if (address.port.value == 0) continue;
+    const auto served = is_served(address);
+    if (!served || *served) return served;
+  }
+  return false;
+}
+
 void Server::Impl::start() {
   running = true;
   if (resolver) resolver->start();
@@ -165,8 +181,25 @@ void Server::Impl::start() {
   for (const auto& worker : workers) worker->start();
 }
 
+// The predecessor has answered until now. It may go on: the kernel spreads clients over both.
+void Server::Impl::join_predecessor() {
+  std::promise<Result<void>> listened;
+  asio::post(service_io, [&] { listened.set_value(listen()); });
+  if (const auto done = listened.get_future().get(); !done) {
+    workers.clear();
+    addresses.clear();
+    log.error("dns: " + done.error().text() + "; tried again when records change");
+    return;
+  }
+  for (const auto& worker : workers) worker->start();
+  waiting = false;
+}
+
 void Server::Impl::stop() {
   if (!std::exchange(running, false)) return;
+  for (const auto& worker : workers) worker->leave();
+  asio::post(service_io, [this] { tcp->leave(); });
+  std::this_thread::sleep_for(kLeaveTime);
   for (const auto& worker : workers) worker->stop();
   asio::post(service_io, [this] {
     tcp->stop();
@@ -201,7 +234,14 @@ Server::~Server() {
 
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options, proxy::Log& log) {
   auto impl = std::make_unique<Impl>(std::move(options), log);
-  if (auto bound = impl->listen(); !bound) return proxy::within("dns", bound.error());
+  const auto predecessor = impl->has_predecessor();
+  if (!predecessor) return proxy::within("dns", predecessor.error());
+  impl->waiting = *predecessor;
+  if (impl->waiting) {
+    log.info("dns: another process serves here; ours begins with the first full list of records");
+  } else if (auto bound = impl->listen(); !bound) {
+    return proxy::within("dns", bound.error());
+  }
   impl->start();
   return std::unique_ptr<Server>{new Server{std::move(impl)}};
 }
@@ -209,20 +249,23 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, proxy::Log&
 void Server::replace(std::span<const proxy::records::Record> all) {
   impl_->builder.replace(all);
   impl_->publish();
+  if (impl_->waiting) impl_->join_predecessor();
 }
 
 void Server::change(std::span<const proxy::sources::Change> changes) {
   impl_->builder.change(changes);
   impl_->publish();
+  if (impl_->waiting && impl_->zone.read().synced) impl_->join_predecessor();
 }
 
 bool Server::ready() const {
-  return impl_->zone.read().synced;
+  return !impl_->waiting && impl_->zone.read().synced;
 }
 
 std::vector<std::string> Server::listening() const {
   std::vector<std::string> texts;
-  for (const auto& address : impl_->addresses) texts.push_back(address.text());
+  const auto& addresses = impl_->waiting ? impl_->options.listen : impl_->addresses;
+  for (const auto& address : addresses) texts.push_back(address.text());
   return texts;
 }
 

@@ -36,7 +36,9 @@ struct ServerOptions {
 class Server : public proxy::NameService {
  public:
   // Binds all addresses and starts the threads. Fails with the first address that cannot be bound;
-  // nothing runs then.
+  // nothing runs then. Where another process of ours serves one of them, ours waits with binding
+  // until it has the first full list of records: so a new process takes over from an old one, and
+  // no query is lost or answered worse meanwhile.
   [[nodiscard]] static Result<std::unique_ptr<Server>> start(ServerOptions options,
                                                              proxy::Log& log);
   ~Server() override;

@@ -11,6 +11,10 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
+#include <linux/filter.h>
+#include <sys/socket.h>
+
+#include <array>
 #include <atomic>
 #include <list>
 #include <map>
@@ -331,6 +335,17 @@ Result<void> TcpService::listen(const proxy::config::SocketAddress& address) {
                    if (failure) std::rethrow_exception(failure);  // ends the thread's run()
                  });
   return {};
+}
+
+// Sockets that listen on one address are numbered in the order in which they came, so ours is the
+// first, and the next process's the second. Without one, the kernel ignores what the program says.
+void TcpService::leave() {
+  std::array<sock_filter, 1> second{{{BPF_RET | BPF_K, 0, 0, 1}}};
+  const sock_fprog program{second.size(), second.data()};
+  for (const auto& acceptor : impl_->acceptors) {
+    (void)setsockopt(acceptor->native_handle(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+                     sizeof program);
+  }
 }
 
 void TcpService::stop() {

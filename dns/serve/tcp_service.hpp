@@ -37,6 +37,9 @@ class TcpService {
 
   // Before the io_context runs, or on its thread. Fails with what socket, bind or listen say.
   [[nodiscard]] proxy::Result<void> listen(const proxy::config::SocketAddress& address);
+  // On the io_context's thread. New clients go to the other process that listens on the addresses,
+  // if there is one; those whose handshake is under way are still accepted.
+  void leave();
   // On the io_context's thread. Accepts no more; what was read is answered, then all is closed.
   void stop();
 

@@ -105,6 +105,41 @@ Result<SocketAddress> bound_address(int fd) {
   return socket_address_of(kernel);
 }
 
+Result<bool> is_served(const SocketAddress& address) {
+  KernelAddress kernel;
+  const auto size = kernel_address(address, kernel);
+  // Without SO_REUSEPORT, so that it cannot join those who are there.
+  const proxy::UniqueFd alone{socket(kernel.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  if (!alone) return system_error(errno, "open socket for udp " + address.text());
+  if (kernel.any.sa_family == AF_INET6) (void)set_option(alone.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  if (bind(alone.get(), &kernel.any, size) == 0 || errno != EADDRINUSE) return false;
+  // A TCP socket that does not listen yet takes nothing, so it may try whether sharing works.
+  const proxy::UniqueFd shared{socket(kernel.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  if (!shared) return system_error(errno, "open socket for tcp " + address.text());
+  if (kernel.any.sa_family == AF_INET6) {
+    (void)set_option(shared.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  }
+  if (!set_option(shared.get(), SOL_SOCKET, SO_REUSEADDR, 1) ||
+      !set_option(shared.get(), SOL_SOCKET, SO_REUSEPORT, 1) ||
+      bind(shared.get(), &kernel.any, size) != 0) {
+    return system_error(errno, "listen on tcp " + address.text());
+  }
+  return true;
+}
+
+// A connected socket takes no part in the choice among sockets of one address (Linux 5.4 and
+// later: udp: correct reuseport selection with connected sockets).
+void leave_group(int fd) {
+  constexpr std::uint16_t kDiscard = 9;  // RFC 863: nobody asks from there
+  auto self = bound_address(fd);
+  if (!self) return;
+  if (self->address.is_unspecified()) self->address = IpAddress::loopback(self->address.family());
+  self->port = {kDiscard};
+  KernelAddress kernel;
+  const auto size = kernel_address(*self, kernel);
+  (void)connect(fd, &kernel.any, size);
+}
+
 bool send_reply(int fd, const ReplyPath& path, Bytes reply) {
   auto copy = path;
   iovec part{const_cast<std::uint8_t*>(reply.data()), reply.size()};

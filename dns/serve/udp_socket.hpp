@@ -35,6 +35,15 @@ union KernelAddress {
 [[nodiscard]] Result<proxy::UniqueFd> bind_udp(const SocketAddress& address);
 [[nodiscard]] Result<SocketAddress> bound_address(int fd);
 
+// True if another process of ours serves the address, and would share it. Fails with EADDRINUSE if
+// it is somebody else's. Does not take a single datagram away from whoever is there.
+[[nodiscard]] Result<bool> is_served(const SocketAddress& address);
+
+// Receives nothing more that is sent from now on: the kernel gives it to the other sockets of the
+// address, or tells the sender that nobody is there. What has arrived stays, replies may still go
+// out. Datagrams on their way inside the kernel may follow for some microseconds.
+void leave_group(int fd);
+
 // A datagram's place of origin, kept so that an answer can go out later and from another thread.
 struct ReplyPath {
   KernelAddress client{};

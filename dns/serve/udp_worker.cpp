@@ -33,6 +33,10 @@ void UdpWorker::start() {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+void UdpWorker::leave() {
+  for (const auto& fd : sockets_) leave_group(fd.get());
+}
+
 void UdpWorker::stop() {
   if (!thread_.joinable()) return;
   stop_ = true;

@@ -25,7 +25,8 @@ class UdpWorker {
   UdpWorker& operator=(const UdpWorker&) = delete;
 
   void start();  // the thread
-  void stop();   // ends it; what has arrived by then is answered
+  void leave();  // other sockets of the addresses get what comes from now on; see leave_group()
+  void stop();   // ends the thread; what has arrived by then is answered
 
   [[nodiscard]] const Counters& counters() const { return counters_; }
   [[nodiscard]] const std::vector<proxy::UniqueFd>& sockets() const { return sockets_; }

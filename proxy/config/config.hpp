@@ -107,6 +107,7 @@ struct Config {
   std::optional<SocketAddress> metrics;
   bool bind_address_hard_fail = false;
   std::string admin_socket;  // empty: none
+  bool take_over = false;    // from the daemon that answers there
   int verbosity = 0;
 
   friend bool operator==(const Config&, const Config&) = default;

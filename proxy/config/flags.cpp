@@ -24,6 +24,9 @@ constexpr Flag kFlags[] = {
      kRunAndCheck},
     {"admin-socket", path, "/run/viaduct/admin.sock",
      "Unix socket that answers questions about the running daemon, empty for none", "", kRunAndDns},
+    {"take-over", boolean, "false",
+     "Take the place of the daemon that answers on --admin-socket: it goes on until this one knows "
+     "all records, and is then told to end"},
 
     // What to forward, and how.
     {"proxy-mode", text, "", "How to forward: iptables (also when empty) or none"},

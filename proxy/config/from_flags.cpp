@@ -285,6 +285,7 @@ Result<void> read_process(const FlagValues& flags, Config& config) {
   config.conntrack = *settings;
   config.oom_score_adj = *oom;
   config.admin_socket = flags.text("admin-socket");
+  config.take_over = flags.boolean("take-over");
   return {};
 }
 

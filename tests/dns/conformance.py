@@ -7,22 +7,12 @@ truncated), then everything that does not say how it is to be asked once more by
 the upstream, and changes the manifests for the live steps.
 """
 import argparse
-import json
 import os
 import random
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SCENARIOS = os.path.join(HERE, "..", "conformance", "dns")
-sys.path.insert(0, SCENARIOS)
-import run  # noqa: E402  the checker beside the scenarios
-
-START_SECONDS = 20
+from daemon import SCENARIOS, Daemon, run
 
 # What each profile's `config:` means in flags; {upstream} is where run.py plays the outside world.
 PROFILES = {
@@ -36,33 +26,6 @@ PROFILES = {
 }
 
 
-def ask_admin(path):
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(5)
-        s.connect(path)
-        s.sendall(b'{"command":"dns"}')
-        data = b""
-        while part := s.recv(65536):
-            data += part
-    return json.loads(data)
-
-
-def wait_for_daemon(daemon, admin, ready):
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            state = ask_admin(admin)
-            if state["ready"] == ready:
-                return state["listening"][0]
-        except (OSError, ValueError):
-            pass
-        if daemon.poll() is not None:
-            raise SystemExit("the daemon ended with status %d" % daemon.returncode)
-        if time.monotonic() > deadline:
-            raise SystemExit("the daemon did not become ready")
-        time.sleep(0.02)
-
-
 def by_tcp(exchange):
     """Context.exchange, but TCP for every query that leaves the choice."""
     def ask(self, q, wire, qid):
@@ -73,8 +36,7 @@ def by_tcp(exchange):
 
 
 def check(profile, server, upstream, folder):
-    host, port = server.rsplit(":", 1)
-    sys.argv = ["run.py", "--server", host, "--port", port, "--profile", profile,
+    sys.argv = ["run.py", "--server", server[0], "--port", str(server[1]), "--profile", profile,
                 "--level", "may", "--live", folder]
     if upstream:
         sys.argv += ["--upstream", upstream]
@@ -97,21 +59,12 @@ def main():
         if synced:
             docs = [d for d in run.load([SCENARIOS]) if d["profile"] == args.profile]
             run.emit(docs, folder)
-        admin = os.path.join(home, "admin.sock")
-        daemon = subprocess.Popen(
-            [args.viaduct, "run", "--proxy-mode=none", "--manifests=" + folder,
-             "--admin-socket=" + admin, "--healthz-port=0", "--metrics-port=0",
-             "--hostname-override=node-1", "--dns-bind-address=127.0.0.1:0",
-             "--dns-resolv-conf=/dev/null"] + flags)
-        try:
-            server = wait_for_daemon(daemon, admin, ready=synced)
+        with Daemon(args.viaduct, home, folder, *flags) as daemon:
+            server = daemon.wait(ready=synced)
             if args.transport == "tcp":
                 run.Context.exchange = by_tcp(run.Context.exchange)
             status = check(args.profile, server, upstream if plays_upstream else None, folder)
-        finally:
-            daemon.send_signal(signal.SIGTERM)
-            ended = daemon.wait(START_SECONDS)
-    return status or ended
+    return status or daemon.status
 
 
 if __name__ == "__main__":
