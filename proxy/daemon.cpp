@@ -1,6 +1,7 @@
 #include "proxy/daemon.hpp"
 
 #include "proxy/host/conntrack_settings.hpp"
+#include "proxy/host/file_watch.hpp"
 #include "proxy/host/process.hpp"
 #include "proxy/predecessor.hpp"
 #include "proxy/status/admin_socket.hpp"
@@ -15,6 +16,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -63,6 +65,9 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
 
   // End.
   static asio::awaitable<void> end_on_signal(Daemon& self);
+  Result<void> watch_configuration();
+  static asio::awaitable<void> end_on_change(Daemon& self, UniqueFd changed);
+  void begin_to_end();
   static asio::awaitable<void> forward(Daemon& self);
   static asio::awaitable<void> take_over(Daemon& self);
   void fail(const std::exception_ptr& error);
@@ -161,6 +166,7 @@ Result<void> Daemon::run() {
   log_.info(fmt::format("viaduct {}: mode {}, node {}, records from {}", parts_.version,
                         to_string(config_.mode), config_.node_name, config_.manifests));
 
+  if (const auto watching = watch_configuration(); !watching) return watching.error();
   // Whether a daemon runs here already is known before anything is touched.
   if (const auto listening = listen(); !listening) return listening.error();
   if (const auto serving = serve_names(); !serving) return serving.error();
@@ -284,9 +290,7 @@ asio::awaitable<void> Daemon::end_on_signal(Daemon& self) {
   if (error) co_return;
   self.log_.info(
       fmt::format("{}: ending, what is in force stays", signal == SIGTERM ? "SIGTERM" : "SIGINT"));
-  self.source_->stop();
-  self.scheduler_->stop();
-  self.complete_.cancel();
+  self.begin_to_end();
 
   asio::steady_timer deadline{self.io_, kShutdownTime};
   deadline.async_wait([&self, &signals](boost::system::error_code cancelled) {
@@ -297,6 +301,32 @@ asio::awaitable<void> Daemon::end_on_signal(Daemon& self) {
   // forward() stops the context when all is done; else a second signal or the deadline does.
   co_await signals.async_wait(kAwait);
   self.io_.stop();
+}
+
+void Daemon::begin_to_end() {
+  source_->stop();
+  scheduler_->stop();
+  complete_.cancel();
+}
+
+Result<void> Daemon::watch_configuration() {
+  if (config_.config_file.empty()) return {};
+  auto changed = host::watch_file(config_.config_file);
+  if (!changed) return changed.error();
+  asio::co_spawn(io_, end_on_change(*this, std::move(*changed)),
+                 [this](const std::exception_ptr& failed) { fail(failed); });
+  return {};
+}
+
+// As kube-proxy does: whoever started us starts us again, with the new configuration.
+asio::awaitable<void> Daemon::end_on_change(Daemon& self, UniqueFd changed) {
+  asio::posix::stream_descriptor descriptor{self.io_, changed.release()};
+  const auto [error] =
+      co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read, kAwait);
+  if (error) co_return;
+  self.failure_ =
+      invalid(fmt::format("{}: changed, to be read by a new process", self.config_.config_file));
+  self.begin_to_end();
 }
 
 // What the other daemon has put in force stays, so nothing is forwarded worse in between. Two that

@@ -7,6 +7,7 @@
 #include "modes/netfilter/kernel_netlink.hpp"
 #include "modes/none/none_mode.hpp"
 #include "proxy/config/command_line.hpp"
+#include "proxy/config/configuration_file.hpp"
 #include "proxy/config/from_flags.hpp"
 #include "proxy/daemon.hpp"
 #include "proxy/forwarding_table.hpp"
@@ -24,6 +25,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -64,10 +67,29 @@ Result<std::unique_ptr<sources::Source>> make_source(const config::Config& confi
   return std::make_unique<sources::manifests::ManifestsSource>(io, config.manifests);
 }
 
-// The text of a file; empty if it cannot be read.
-std::string text_of_file(const std::string& path) {
+Result<std::string> text_of_file(const std::string& path) {
+  errno = 0;
   std::ifstream file{path};
-  return {std::istreambuf_iterator<char>{file}, {}};
+  std::string text{std::istreambuf_iterator<char>{file}, {}};
+  if (!file.is_open() || file.bad()) return system_error(errno, "read " + path);
+  return text;
+}
+
+// The command line's flags with those of --config, if there is one.
+struct ReadFlags {
+  config::FlagValues flags;
+  std::vector<std::string> warnings;
+};
+Result<ReadFlags> read_flags(config::FlagValues flags) {
+  const auto file = flags.text("config");
+  if (file.empty()) return ReadFlags{std::move(flags), {}};
+  const auto text = text_of_file(file);
+  if (!text) return within("--config", text.error());
+  const auto unknown =
+      flags.boolean("strict-config") ? config::UnknownFields::refuse : config::UnknownFields::warn;
+  auto warnings = config::read_configuration(flags, file, *text, unknown);
+  if (!warnings) return within("--config", warnings.error());
+  return ReadFlags{std::move(flags), std::move(*warnings)};
 }
 
 Result<std::unique_ptr<NameService>> make_name_service(
@@ -87,13 +109,52 @@ int set_up_host(const config::Config& config, Log& log) {
   return failures.empty() ? kDone : kFailed;
 }
 
-int run(const config::FlagValues& flags) {
+// --write-config-to
+int write_configuration(const config::FlagValues& flags) {
+  const auto path = flags.text("write-config-to");
+  std::ofstream file{path};
+  file << config::configuration_text(flags);
+  file.close();
+  if (!file) return complain(system_error(errno, "write " + path), kFailed);
+  return kDone;
+}
+
+// The configuration in effect, by flag, with where each value comes from.
+int show_configuration(const config::FlagValues& given) {
+  const auto read = read_flags(given);
+  if (!read) return complain(read.error(), kMisused);
+  std::size_t name_width = 0;
+  std::size_t value_width = 0;
+  const auto all = config::effective_flags(read->flags);
+  for (const auto& flag : all) {
+    name_width = std::max(name_width, flag.name.size());
+    value_width = std::max(value_width, printable(flag.value).size());
+  }
+  for (const auto& flag : all) {
+    fmt::print("{:<{}}  {:<{}}  {}\n", flag.name, name_width, printable(flag.value), value_width,
+               printable(flag.origin));
+  }
+  for (const auto& warning : read->warnings) {
+    fmt::print(stderr, "{}\n", printable(warning));
+  }
+  if (const auto config = config::config_from_flags(read->flags, host::host_name()); !config) {
+    return complain(config.error(), kMisused);
+  }
+  return kDone;
+}
+
+int run(const config::FlagValues& given) {
+  const auto read = read_flags(given);
+  if (!read) return complain(read.error(), kMisused);
+  const auto& flags = read->flags;
   const auto config = config::config_from_flags(flags, host::host_name());
   if (!config) return complain(config.error(), kMisused);
-  const auto dns =
-      dns::serve::server_from_config(config->dns, text_of_file(config->dns.resolv_conf));
+  const auto resolv_conf = text_of_file(config->dns.resolv_conf);
+  const auto dns = dns::serve::server_from_config(config->dns, resolv_conf ? *resolv_conf : "");
   if (!dns) return complain(dns.error(), kMisused);
+  if (!flags.text("write-config-to").empty()) return write_configuration(flags);
   const auto log = stderr_log(config->verbosity);
+  for (const auto& warning : read->warnings) log->warning(warning);
   for (const auto& warning : config::warnings(flags)) log->warning(warning);
   if (flags.boolean("init-only")) return set_up_host(*config, *log);
 
@@ -171,6 +232,8 @@ int perform(const config::CommandLine& line) {
       return run(line.flags);
     case config::Command::check:
       return check(line.flags);
+    case config::Command::config:
+      return show_configuration(line.flags);
     case config::Command::cleanup:
       return cleanup();
     case config::Command::dns:

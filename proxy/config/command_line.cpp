@@ -21,6 +21,8 @@ constexpr std::array kCommands{
     CommandName{
         Command::check, "check",
         "Read the manifests, print what would be forwarded; status 1 if something is wrong"},
+    CommandName{Command::config, "config",
+                "Print the configuration that the flags mean, and where each value comes from"},
     CommandName{Command::cleanup, "cleanup", "Remove all that any mode ever wrote, nothing else"},
     CommandName{Command::dns, "dns",
                 "query NAME [TYPE]: ask the running daemon's DNS server and print the answer"},
@@ -131,7 +133,8 @@ Result<CommandLine> parse_command_line(std::span<const std::string> words) {
     const auto command = command_named(words.front());
     if (!command) {
       return invalid(fmt::format(
-          "{}: unknown command, there are run, check, cleanup, dns, version, help", words.front()));
+          "{}: unknown command, there are run, check, config, cleanup, dns, version, help",
+          words.front()));
     }
     line.command = *command;
     words = words.subspan(1);

@@ -87,7 +87,8 @@ struct Dns {
 struct Config {
   std::string manifests;  // folder, file or "-"
   std::string node_name;
-  IpAddress bind_address;  // unspecified: primary address unknown, its family is the primary one
+  std::string config_file;  // its change ends the daemon; empty: none
+  IpAddress bind_address;   // unspecified: primary address unknown, its family is the primary one
 
   ProxyMode mode = ProxyMode::iptables;
   std::uint8_t masquerade_bit = 14;

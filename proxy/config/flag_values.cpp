@@ -71,20 +71,40 @@ Result<void> check(FlagType type, const std::string& text) {
 }  // namespace
 
 Result<void> FlagValues::give(const Flag& flag, std::string text) {
+  return give(flag, std::move(text), fmt::format("--{}", flag.name));
+}
+
+Result<void> FlagValues::give(const Flag& flag, std::string text, std::string place) {
   if (text.find('\0') != std::string::npos) {
-    return invalid(fmt::format("--{}: holds a zero byte", flag.name));
+    return invalid(fmt::format("{}: holds a zero byte", place));
   }
-  if (const auto good = check(flag.type, text); !good) {
-    return within(fmt::format("--{}", flag.name), good.error());
-  }
+  if (const auto good = check(flag.type, text); !good) return within(place, good.error());
   auto& value = given_[std::string{flag.name}];
   const bool grows = flag.type == FlagType::list || flag.type == FlagType::map;
-  value = grows && !value.empty() ? value + "," + text : std::move(text);
+  if (grows && !value.text.empty()) text = value.text + "," + text;
+  value = {std::move(text), std::move(place)};
   return {};
 }
 
+void FlagValues::forget(std::string_view name) {
+  if (const auto found = given_.find(name); found != given_.end()) given_.erase(found);
+}
+
+std::string FlagValues::place(std::string_view name) const {
+  const auto found = given_.find(name);
+  return found == given_.end() ? fmt::format("--{}", name) : found->second.place;
+}
+
+Error FlagValues::at_its_place(Error error) const {
+  const auto colon = error.context.find(':');
+  if (!error.context.starts_with("--") || colon == std::string::npos) return error;
+  const auto name = error.context.substr(2, colon - 2);
+  error.context.replace(0, colon, place(name));
+  return error;
+}
+
 std::string FlagValues::text(std::string_view name) const {
-  if (const auto found = given_.find(name); found != given_.end()) return found->second;
+  if (const auto found = given_.find(name); found != given_.end()) return found->second.text;
   const auto* flag = find_flag(name);
   assert(flag != nullptr);
   return std::string{flag->standard};

@@ -121,9 +121,14 @@ constexpr Flag kFlags[] = {
     {"version", version, "false", "Print the version and end", "", kEvery},
     {"help", boolean, "false", "Print this and end; also -h", "", kEvery},
 
+    // Configuration files.
+    {"config", path, "",
+     "KubeProxyConfiguration to read; kube-proxy's flags beside it have no effect, except those of "
+     "the log and --hostname-override"},
+    {"strict-config", boolean, "false", "Refuse a --config with fields that are not known"},
+    {"write-config-to", path, "", "Write the configuration in effect to a file, and end"},
+
     // kube-proxy's, of no use here, or not yet.
-    {"config", path, "", "KubeProxyConfiguration to read; this version refuses it"},
-    {"write-config-to", path, "", "Write the configuration to a file; this version refuses it"},
     {"kubeconfig", path, "", "How to reach the Kubernetes API; this version refuses it"},
     {"master", text, "", "Address of the Kubernetes API; this version refuses it"},
     {"kube-api-content-type", text, "application/vnd.kubernetes.protobuf",

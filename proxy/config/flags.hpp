@@ -33,7 +33,8 @@ enum class Command : std::uint8_t {
   cleanup = 4,
   version = 8,
   help = 16,
-  dns = 32
+  dns = 32,
+  config = 64  // takes the flags of run
 };
 
 struct Flag {
@@ -47,7 +48,8 @@ struct Flag {
   std::uint8_t commands = static_cast<std::uint8_t>(Command::run);
 
   [[nodiscard]] bool belongs_to(Command command) const {
-    return (commands & static_cast<std::uint8_t>(command)) != 0;
+    const auto taken = command == Command::config ? Command::run : command;
+    return (commands & static_cast<std::uint8_t>(taken)) != 0;
   }
 };
 

@@ -190,18 +190,6 @@ Result<std::optional<SocketAddress>> server_address(const FlagValues& flags,
   return *address;
 }
 
-// Flags whose being ignored would make the program do something else than was asked for.
-Result<void> refuse_unsupported(const FlagValues& flags) {
-  constexpr std::array kRefused{
-      std::pair{"config", "configuration files are not read by this version, use flags"},
-      std::pair{"write-config-to", "configuration files are not written by this version"},
-  };
-  for (const auto& [flag, why] : kRefused) {
-    if (flags.given(flag) && !flags.text(flag).empty()) return flag_error(flag, why);
-  }
-  return {};
-}
-
 Result<std::string> manifests_source(const FlagValues& flags) {
   const auto manifests = flags.text("manifests");
   const bool api = !flags.text("kubeconfig").empty() || !flags.text("master").empty();
@@ -291,7 +279,9 @@ Result<void> read_process(const FlagValues& flags, Config& config) {
 
 }  // namespace
 
-Result<Config> config_for_check(const FlagValues& flags, std::string_view host_name) {
+namespace {
+
+Result<Config> read_common(const FlagValues& flags, std::string_view host_name) {
   Config config;
   const auto name = node_name(flags, host_name);
   if (!name) return name.error();
@@ -308,10 +298,10 @@ Result<Config> config_for_check(const FlagValues& flags, std::string_view host_n
   return config;
 }
 
-Result<Config> config_from_flags(const FlagValues& flags, std::string_view host_name) {
-  if (const auto supported = refuse_unsupported(flags); !supported) return supported.error();
-  auto config = config_for_check(flags, host_name);
+Result<Config> read_all(const FlagValues& flags, std::string_view host_name) {
+  auto config = read_common(flags, host_name);
   if (!config) return config;
+  config->config_file = flags.text("config");
   const auto bind_address = parse_ip(flags.text("bind-address"));
   if (!bind_address) return within("--bind-address", bind_address.error());
   config->bind_address = *bind_address;
@@ -324,12 +314,26 @@ Result<Config> config_from_flags(const FlagValues& flags, std::string_view host_
   return config;
 }
 
+}  // namespace
+
+Result<Config> config_for_check(const FlagValues& flags, std::string_view host_name) {
+  auto config = read_common(flags, host_name);
+  if (!config) return flags.at_its_place(config.error());
+  return config;
+}
+
+Result<Config> config_from_flags(const FlagValues& flags, std::string_view host_name) {
+  auto config = read_all(flags, host_name);
+  if (!config) return flags.at_its_place(config.error());
+  return config;
+}
+
 std::vector<std::string> warnings(const FlagValues& flags) {
   std::vector<std::string> lines;
   for (const auto& flag : config::flags()) {
     if (!flags.given(flag.name)) continue;
     if (!flag.no_effect.empty()) {
-      lines.push_back(fmt::format("--{} has no effect: {}", flag.name, flag.no_effect));
+      lines.push_back(fmt::format("{} has no effect: {}", flags.place(flag.name), flag.no_effect));
     }
     if (flag.help.starts_with("Deprecated")) {
       lines.push_back(fmt::format("--{} is deprecated, use --{}-bind-address", flag.name,

@@ -202,7 +202,7 @@ TEST(Commands, NonsenseIsOneLineAndStatusTwo) {
            {"--proxy-mode=nftables", "--manifests=x"},
            {"--proxy-mode=none"},
            {"--manifests=x", "--kubeconfig=y"},
-           {"--manifests=x", "--config=y"},
+           {"--manifests=x", "--config=/nowhere/y"},
            {"--manifests=x", "--iptables-masquerade-bit=32"},
        }) {
     const auto ended = run(words);
@@ -254,6 +254,63 @@ TEST_F(DaemonTest, NothingFromAManifestReachesTheTerminalUnescaped) {
   EXPECT_EQ(ended.status, 1);
   EXPECT_THAT(ended.errors, Not(HasSubstr("\x1b")));
   EXPECT_THAT(ended.errors, Not(HasSubstr("\nforged")));
+}
+
+// ── configuration files
+// ───────────────────────────────────────────────────────────────────────────────────────
+
+class ConfigurationFileTest : public DaemonTest {
+ protected:
+  void write(const std::string& fields) const {
+    std::ofstream{file_} << "apiVersion: kubeproxy.config.k8s.io/v1alpha1\n"
+                            "kind: KubeProxyConfiguration\n"
+                         << fields;
+  }
+  [[nodiscard]] std::vector<std::string> file_flags(std::vector<std::string> more = {}) const {
+    more.insert(more.end(), {"--config=" + file_.string(), "--manifests=" + manifests_.string(),
+                             "--admin-socket=" + socket_.string()});
+    return more;
+  }
+  void SetUp() override {
+    DaemonTest::SetUp();
+    file_ = directory_ / "config.conf";
+  }
+  fs::path file_;
+};
+
+constexpr auto kQuietServers =
+    "mode: none\nhealthzBindAddress: 127.0.0.1:0\nmetricsBindAddress: 127.0.0.1:0\n";
+
+TEST_F(ConfigurationFileTest, IsWhatTheDaemonRunsBy) {
+  write(std::string{kQuietServers} + "hostnameOverride: from-file\n");
+  Child daemon{file_flags()};
+  daemon.line_with("are in force");
+  EXPECT_EQ(status()["node"].as<std::string>(), "from-file");
+  EXPECT_THAT(get("healthz", "/healthz"), HasSubstr(" 200 "));
+}
+
+TEST_F(ConfigurationFileTest, EndsTheDaemonWhenItIsWritten) {
+  write(kQuietServers);
+  Child daemon{file_flags()};
+  daemon.line_with("are in force");
+  write("mode: iptables\n");
+  EXPECT_THAT(daemon.line_with("changed"), HasSubstr("config.conf: changed"));
+  EXPECT_EQ(daemon.wait(), 1);
+}
+
+TEST_F(ConfigurationFileTest, IsShownInEffectAndWritten) {
+  write("mode: none\noomScoreAdj: 7\nstrange: 1\n");
+  const auto shown = run(file_flags({"config"}));
+  EXPECT_EQ(shown.status, 0);
+  EXPECT_THAT(shown.output, testing::ContainsRegex("oom-score-adj +7 +.*config.conf: oomScoreAdj"));
+  EXPECT_THAT(shown.errors, HasSubstr("config.conf: strange: unknown field"));
+  EXPECT_EQ(run(file_flags({"config", "--strict-config"})).status, 2);
+
+  const auto copy = (directory_ / "copy.conf").string();
+  EXPECT_EQ(run(file_flags({"--write-config-to=" + copy})).status, 0);
+  const auto written = YAML::LoadFile(copy);
+  EXPECT_EQ(written["oomScoreAdj"].as<int>(), 7);
+  EXPECT_EQ(written["conntrack"]["min"].as<int>(), 131072);
 }
 
 // ── the daemon

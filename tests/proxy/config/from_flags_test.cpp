@@ -49,12 +49,6 @@ TEST(Config, NeedsExactlyOneSourceOfRecords) {
   EXPECT_THAT(api.error().text(), StartsWith("--master: "));
 }
 
-TEST(Config, RefusesAConfigurationFileRatherThanIgnoringIt) {
-  EXPECT_THAT(complaint({"--config=/var/lib/kube-proxy/config.conf"}), StartsWith("--config: "));
-  EXPECT_THAT(complaint({"--write-config-to=/tmp/x"}), StartsWith("--write-config-to: "));
-  EXPECT_EQ(complaint({"--config="}), "no complaint");
-}
-
 TEST(NodeName, IsTrimmedAndInLowerCase) {
   EXPECT_EQ(config_of({"--hostname-override= Worker-7.Example "}).value().node_name,
             "worker-7.example");
