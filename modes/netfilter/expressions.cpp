@@ -203,7 +203,7 @@ void ExpressionWriter::destination_port(Protocol protocol, const PortRange& rang
       info.dpts[1] = range.last.value;
       info.flags = XT_SCTP_DEST_PORTS;
       // No chunk is looked at; iptables -C compares these bytes all the same.
-      for (auto& flag : info.flag_info) flag.chunktype = -1;
+      for (auto& flag : info.flag_info) flag.chunktype = 0xff;
       return match("sctp", 0, info);
     }
   }
