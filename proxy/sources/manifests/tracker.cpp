@@ -11,6 +11,13 @@ bool same_folder(const std::optional<Signature>& a, const Signature& b) {
   return a && a->device == b.device && a->inode == b.inode;
 }
 
+// Of descriptors or memory: nobody will announce that it is over.
+bool is_shortage(const Error& error) {
+  return error.code == std::errc::too_many_files_open ||
+         error.code == std::errc::too_many_files_open_in_system ||
+         error.code == std::errc::not_enough_memory;
+}
+
 // A mounted ConfigMap is a folder of links into ..data, itself a link that is swapped: one rename
 // changes every file.
 bool is_link_swap(const std::string& name) {
@@ -199,8 +206,12 @@ void Tracker::read(const std::string& name, Clock::time_point now) {
   }
   missing_.erase(name);
   if (!text || !status) {
+    const auto& error = text ? status.error() : text.error();
     known_[name] = {};  // like no file at all, so that it is tried again
-    return manifests_.set_unreadable(name, (text ? status.error() : text.error()).text());
+    if (is_shortage(error)) {
+      next_look_at_files_ = std::min(next_look_at_files_, now + timing_.look_at_root);
+    }
+    return manifests_.set_unreadable(name, error.text());
   }
   known_[name] = status->signature;
   manifests_.update(name, *text);

@@ -7,6 +7,8 @@
 
 #include <gmock/gmock.h>
 
+#include <sys/resource.h>
+
 namespace proxy::sources::manifests {
 namespace {
 
@@ -168,6 +170,41 @@ TEST_F(TrackerTest, AChangeBehindALinkIsFoundByLookingOnceItHasSettled) {
   EXPECT_THAT(changes(), IsEmpty());  // seen, but it may be half-written
   pass(milliseconds{1'000});
   EXPECT_THAT(changes(), ElementsAre("-a", "+longer-name"));
+}
+
+// While it lives this process opens no more files.
+class NoDescriptorsLeft {
+ public:
+  NoDescriptorsLeft() {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const rlimit none{.rlim_cur = 0, .rlim_max = before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  }
+  ~NoDescriptorsLeft() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  NoDescriptorsLeft(const NoDescriptorsLeft&) = delete;
+  NoDescriptorsLeft& operator=(const NoDescriptorsLeft&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(TrackerTest, AFileThatNoDescriptorWasLeftForIsReadSoonAfter) {
+  std::filesystem::create_directory(dir_);
+  write(dir_ / "a.yaml", service_yaml("a"));
+  follow(dir_);
+  pass(milliseconds{1});
+  changes();
+  write(dir_ / "a.yaml", service_yaml("a", "10.96.0.2"));
+  {
+    const NoDescriptorsLeft shortage;
+    events();
+    EXPECT_THAT(only_problem(), HasSubstr("Too many open files"));
+    pass(seconds{5});  // listing the folder fails, too
+    EXPECT_THAT(changes(), IsEmpty());
+  }
+  pass(seconds{3});
+  EXPECT_THAT(changes(), ElementsAre("+a"));
+  EXPECT_THAT(tracker_->problems(), IsEmpty());
 }
 
 TEST_F(TrackerTest, AnUnreadableFileIsTriedAgain) {
