@@ -42,9 +42,12 @@ struct SyncReport {
   std::vector<SetAside> set_aside;  // all that are set aside now, not only those of this call
 };
 
-// Somebody else changed what is ours.
+// Why everything has to be looked at anew.
 struct OutsideChange {
-  std::uint32_t process_id = 0;  // 0: unknown
+  // Somebody else changed what is ours, or the node's addresses changed, which it follows from.
+  enum class Kind : std::uint8_t { tampering, node_addresses };
+  Kind kind = Kind::tampering;
+  std::uint32_t process_id = 0;  // of who tampered; 0: unknown
   std::string process_name;
 };
 
@@ -62,8 +65,9 @@ class Mode {
   virtual Awaitable<Result<SyncReport>> sync(const ServiceTable& wanted,
                                              std::span<const ServicePortName> changed) = 0;
 
-  // Completes when somebody else has changed what is ours, or may have (a lost notification). Always
-  // awaited, also while reconcile() or sync() runs; ends with an exception when it is cancelled.
+  // Completes when somebody else has changed what is ours, or may have (a lost notification), and
+  // when the node's addresses changed and rules follow them. Always awaited, also while reconcile()
+  // or sync() runs; ends with an exception when it is cancelled.
   virtual Awaitable<OutsideChange> outside_change() = 0;
 
   // Called before the process ends in good order; kernel rules stay where they need no process.

@@ -90,7 +90,7 @@ class IptablesMode final : public Mode {
   Awaitable<OutsideChange> outside_change() override {
     for (;;) {
       monitor_.drain();
-      if (addresses_.drain()) co_return OutsideChange{0, "the kernel (an address came or went)"};
+      if (addresses_.drain()) co_return OutsideChange{OutsideChange::Kind::node_addresses, 0, {}};
       if (auto change = monitor_.take()) {
         in_force_ = false;
         co_return std::move(*change);
@@ -141,7 +141,8 @@ class IptablesMode final : public Mode {
       facts.pod_cidrs = node->pod_cidrs;
     }
     const auto liberal = netfilter::read_sysctl("net/netfilter/nf_conntrack_tcp_be_liberal");
-    facts.tcp_be_liberal = liberal && *liberal != "0";
+    // Not to be read for a moment (no descriptor was left): as it was.
+    facts.tcp_be_liberal = liberal ? *liberal != "0" : planner_->node().tcp_be_liberal;
     return facts;
   }
 

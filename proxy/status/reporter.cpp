@@ -135,9 +135,14 @@ void Reporter::say_what_was_done(const sync::Outcome& outcome, const modes::Sync
       break;
     case sync::Cause::outside_change:
       if (report.operations != 0) {
-        parts_.log.info(fmt::format("repaired what somebody else had changed: {}", figures));
+        parts_.log.info(fmt::format("{}: {}",
+                                    tampered_ ? "repaired what somebody else had changed"
+                                              : "this node's addresses changed, rules follow",
+                                    figures));
+        tampered_ = false;
         return;
       }
+      tampered_ = false;
       break;
     case sync::Cause::period:
       if (report.operations != 0) {
@@ -167,6 +172,8 @@ void Reporter::failed(const sync::Outcome& outcome, const Error& error) {
 // A program that fights us would fill the log: the same one is named at most once a second, and
 // every change counts in the metrics.
 void Reporter::noticed(const modes::OutsideChange& change) {
+  if (change.kind == modes::OutsideChange::Kind::node_addresses) return;
+  tampered_ = true;
   parts_.metrics.outside_change();
   ++outside_changes_;
   const auto now = parts_.now();

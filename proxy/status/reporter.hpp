@@ -75,6 +75,7 @@ class Reporter final : public sync::Observer {
   std::optional<LastSync> last_sync_;
   std::optional<LastFailure> failure_;
   std::size_t outside_changes_ = 0;
+  bool tampered_ = false;  // since the last repair
   modes::OutsideChange last_noticed_;
   std::optional<Moment> noticed_said_;  // when a line about it was last written
 };

@@ -130,6 +130,19 @@ TEST_F(ReporterTest, NamesTheProcessThatTamperedAtMostOnceASecond) {
   EXPECT_EQ(reporter_.outside_changes(), 4U);
 }
 
+TEST_F(ReporterTest, DoesNotCallItTamperingWhenTheNodesAddressesChange) {
+  reporter_.noticed({modes::OutsideChange::Kind::node_addresses, 0, {}});
+  sync(good(Cause::outside_change, 1));
+  EXPECT_THAT(take_lines(),
+              ElementsAre(HasSubstr("info this node's addresses changed, rules follow: ")));
+  EXPECT_EQ(reporter_.outside_changes(), 0U);
+  reporter_.noticed({.process_id = 7, .process_name = "iptables"});
+  reporter_.noticed({modes::OutsideChange::Kind::node_addresses, 0, {}});
+  sync(good(Cause::outside_change, 1));
+  EXPECT_THAT(take_lines(), ElementsAre(HasSubstr("warning iptables"),
+                                        HasSubstr("info repaired what somebody else")));
+}
+
 TEST_F(ReporterTest, AChangeOfNothingForwardedCountsAsWrittenButNotAsASync) {
   reporter_.queued();
   sync({.cause = Cause::change, .changed = 0});
