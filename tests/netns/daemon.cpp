@@ -26,9 +26,12 @@ std::string binary() {
   return chosen != nullptr ? chosen : VIADUCT_DAEMON;
 }
 
-std::vector<std::string> command(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), binary());
-  return arguments;
+std::vector<std::string> command(const std::vector<std::string>& arguments,
+                                 std::vector<std::string> launcher = {}) {
+  auto words = std::move(launcher);
+  words.push_back(binary());
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
 }
 
 std::vector<std::string> run_arguments(const Cluster& cluster, std::vector<std::string> flags) {
@@ -109,8 +112,10 @@ std::vector<std::string> flags_for(const ProxySettings& proxy, const std::string
   return flags;
 }
 
-Daemon::Daemon(const Party& node, const Cluster& cluster, std::vector<std::string> flags)
-    : node_{node}, process_{node.net, command(run_arguments(cluster, std::move(flags)))} {}
+Daemon::Daemon(const Party& node, const Cluster& cluster, std::vector<std::string> flags,
+               std::vector<std::string> launcher)
+    : node_{node},
+      process_{node.net, command(run_arguments(cluster, std::move(flags)), std::move(launcher))} {}
 
 void Daemon::wait_until_healthy(std::chrono::seconds patience) {
   const SocketAddress health{IpAddress::loopback(Family::v4), kHealthPort};
@@ -125,8 +130,8 @@ int Daemon::stop(int signal) {
   return *status;
 }
 
-Finished run_viaduct(const Party& node, std::vector<std::string> arguments) {
-  return run(node.net, command(std::move(arguments)));
+Finished run_viaduct(const Party& node, const std::vector<std::string>& arguments) {
+  return run(node.net, command(arguments));
 }
 
 Barrier::Barrier(Topology& topology, const Cluster& cluster)

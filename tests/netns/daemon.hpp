@@ -20,8 +20,10 @@ namespace netns {
 class Daemon {
  public:
   // Starts `viaduct run` on the cluster's folder; the binary is VIADUCT_BINARY of the environment,
-  // or the one of this build.
-  Daemon(const Party& node, const Cluster& cluster, std::vector<std::string> flags);
+  // or the one of this build. `launcher` is a command that becomes the daemon; what it is to
+  // execute follows its own words.
+  Daemon(const Party& node, const Cluster& cluster, std::vector<std::string> flags,
+         std::vector<std::string> launcher = {});
 
   // Waits until GET /healthz answers 200. Throws LabError, with what the daemon said, when that
   // takes longer than `patience` or the daemon ends.
@@ -38,7 +40,7 @@ class Daemon {
 };
 
 // Runs `viaduct SUBCOMMAND …` on node-a to its end.
-Finished run_viaduct(const Party& node, std::vector<std::string> arguments);
+Finished run_viaduct(const Party& node, const std::vector<std::string>& arguments);
 
 // Tells when all that was written to the cluster and removed from it is in force: one service of
 // its own is added last and another removed, and connections to them, in both families, show that

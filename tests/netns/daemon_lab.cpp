@@ -43,9 +43,9 @@ void DaemonLab::apply(const std::string& yaml_documents) {
   apply(objects);
 }
 
-void DaemonLab::start() {
+void DaemonLab::start(std::vector<std::string> launcher) {
   daemon_.reset();
-  daemon_.emplace(node(), cluster_, flags_for(settings_, mode_));
+  daemon_.emplace(node(), cluster_, flags_for(settings_, mode_), std::move(launcher));
   daemon_->wait_until_healthy();
 }
 

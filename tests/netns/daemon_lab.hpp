@@ -28,7 +28,7 @@ class DaemonLab {
   void remove(const ObjectKey& key) { cluster_.remove(key); }
 
   // Starts the daemon and waits until it is healthy.
-  void start();
+  void start(std::vector<std::string> launcher = {});
   // Waits until all that was applied is in force.
   void settle() { barrier_.pass(*daemon_); }
 

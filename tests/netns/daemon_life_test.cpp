@@ -1,8 +1,9 @@
 // A daemon that is stopped, killed, started again and tampered with: what packets meet meanwhile.
-#include "tests/netns/daemon_lab.hpp"
 #include "tests/netns/nf_tables_generation.hpp"
 #include "tests/netns/probe.hpp"
+#include "tests/netns/web_lab.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -14,85 +15,24 @@ namespace netns {
 namespace {
 
 using std::chrono::milliseconds;
-using Clock = std::chrono::steady_clock;
+using testing::ContainsRegex;
 
-constexpr const char* kService = R"(
-apiVersion: v1
-kind: Service
-metadata: {namespace: ns1, name: web}
-spec:
-  type: NodePort
-  clusterIP: 172.30.0.41
-  clusterIPs: [172.30.0.41, 'fd00:172:30::41']
-  ipFamilies: [IPv4, IPv6]
-  ports: [{name: http, port: 80, protocol: TCP, targetPort: 80, nodePort: 30001}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {namespace: ns1, name: web-4, labels: {kubernetes.io/service-name: web}}
-addressType: IPv4
-ports: [{name: http, port: 80, protocol: TCP}]
-endpoints: [{addresses: [10.180.0.1], nodeName: node-a}, {addresses: [10.180.1.1], nodeName: node-b}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {namespace: ns1, name: web-6, labels: {kubernetes.io/service-name: web}}
-addressType: IPv6
-ports: [{name: http, port: 80, protocol: TCP}]
-endpoints: [{addresses: ['fd00:10:180::1'], nodeName: node-a}, {addresses: ['fd00:10:180:1::1'], nodeName: node-b}]
-)";
-
-const std::vector<std::string> kFlows{
-    "from: 10.180.0.100, to: 172.30.0.41, port: 80, protocol: TCP, "
-    "expect: {endpoints: ['10.180.0.1:80', '10.180.1.1:80'], masquerade: false}",
-    "from: 203.0.113.2, to: 192.168.0.2, port: 30001, protocol: TCP, "
-    "expect: {endpoints: ['10.180.0.1:80', '10.180.1.1:80'], masquerade: true}",
-    "from: 'fd00:10:180::100', to: 'fd00:172:30::41', port: 80, protocol: TCP, "
-    "expect: {endpoints: ['[fd00:10:180::1]:80', '[fd00:10:180:1::1]:80'], masquerade: false}"};
-
-class DaemonLife : public testing::Test {
+class DaemonLife : public WebLab {
  protected:
-  void SetUp() override {
-    if (const auto why = why_no_namespaces(); !why.empty()) GTEST_SKIP() << why;
-    lab_.emplace(usual_settings(), "iptables");
-    lab_->apply(kService);
-    lab_->start();
-    lab_->settle();
-  }
-
-  void expect_all_flows() {
-    for (const auto& flow : kFlows) EXPECT_EQ(lab_->wrong(flow), "");
-  }
-
-  [[nodiscard]] std::string all_rules() {
-    return lab_->saved_rules(Family::v4) + lab_->saved_rules(Family::v6);
-  }
-
-  // Waits until the node's rules are these again. Looking takes some ten milliseconds each time.
-  [[nodiscard]] bool come_back_to(const std::string& rules) {
-    const auto deadline = Clock::now() + std::chrono::seconds{10};
-    while (all_rules() != rules) {
-      if (Clock::now() > deadline) return false;
-    }
-    return true;
-  }
-
-  void expect_repair_of(const std::vector<std::string>& damage) {
+  void expect_repair_of(const std::vector<std::string>& damage, const std::string& author) {
     const auto before = all_rules();
     run_or_fail(lab_->node().net, damage);
-    EXPECT_TRUE(come_back_to(before)) << lab_->daemon().process().output() << all_rules();
+    EXPECT_TRUE(comes_true([&] { return all_rules() == before; })) << said() << all_rules();
+    EXPECT_THAT(said(), ContainsRegex(author + " \\(process [0-9]+\\) changed what this proxy"));
     expect_all_flows();
   }
-
-  std::optional<DaemonLab> lab_;
 };
 
 TEST_F(DaemonLife, StartedAgainOnACorrectKernelWritesNothing) {
   lab_->daemon().stop(SIGTERM);
   const auto generation = nf_tables_generation(lab_->node().net);
   lab_->start();
-  EXPECT_EQ(nf_tables_generation(lab_->node().net), generation)
-      << lab_->daemon().process().output();
+  EXPECT_EQ(nf_tables_generation(lab_->node().net), generation) << said();
   lab_->daemon().stop(SIGKILL);
   lab_->start();
   EXPECT_EQ(nf_tables_generation(lab_->node().net), generation) << "after a kill";
@@ -101,7 +41,7 @@ TEST_F(DaemonLife, StartedAgainOnACorrectKernelWritesNothing) {
 
 TEST_F(DaemonLife, EndingInGoodOrderLeavesTheRulesInForce) {
   const auto before = all_rules();
-  EXPECT_EQ(lab_->daemon().stop(SIGTERM), 0) << lab_->daemon().process().output();
+  EXPECT_EQ(lab_->daemon().stop(SIGTERM), 0) << said();
   EXPECT_EQ(all_rules(), before);
   expect_all_flows();
 }
@@ -116,23 +56,28 @@ TEST_F(DaemonLife, MendsWhatChangedWhileItWasAway) {
   EXPECT_EQ(
       lab_->wrong("from: 10.180.0.100, to: 172.30.0.41, port: 80, protocol: TCP, expect: REJECT"),
       "");
-  EXPECT_EQ(lab_->wrong(kFlows.back()), "");
+  EXPECT_EQ(lab_->wrong(kWebFlows.back()), "");
 }
 
 TEST_F(DaemonLife, RepairsAFlushedNatTable) {
-  expect_repair_of({"iptables", "-t", "nat", "-F"});
+  expect_repair_of({"iptables", "-t", "nat", "-F"}, "iptables");
 }
 
 TEST_F(DaemonLife, RepairsAFlushedFilterTable) {
-  expect_repair_of({"ip6tables", "-t", "filter", "-F"});
+  expect_repair_of({"ip6tables", "-t", "filter", "-F"}, "ip6tables");
 }
 
 TEST_F(DaemonLife, RepairsAFlushedRuleset) {
-  expect_repair_of({"nft", "flush", "ruleset"});
+  expect_repair_of({"nft", "flush", "ruleset"}, "nft");
+}
+
+TEST_F(DaemonLife, RepairsATableThatVanished) {
+  expect_repair_of({"nft", "delete", "table", "ip", "nat"}, "nft");
+  expect_repair_of({"nft", "delete", "table", "ip6", "filter"}, "nft");
 }
 
 TEST_F(DaemonLife, RepairsASingleDeletedRule) {
-  expect_repair_of({"sh", "-c", "iptables -t nat -D PREROUTING 1"});
+  expect_repair_of({"sh", "-c", "iptables -t nat -D PREROUTING 1"}, "iptables");
 }
 
 // Connects without end, and counts what went wrong.

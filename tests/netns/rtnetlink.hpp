@@ -33,7 +33,8 @@ struct Route {
 
 class Rtnetlink {
  public:
-  static constexpr std::size_t kMessageSize = 4096;  // bytes; the longest message here has about 300
+  static constexpr std::size_t kMessageSize =
+      4096;  // bytes; the longest message here has about 300
 
   explicit Rtnetlink(const NetworkNamespace& net);
 
