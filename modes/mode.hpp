@@ -70,6 +70,12 @@ class Mode {
   // or sync() runs; ends with an exception when it is cancelled.
   virtual Awaitable<OutsideChange> outside_change() = 0;
 
+  // Where an operator finds what forwards this service port, a line each ("nat chain KUBE-SVC-…");
+  // nothing where there is no such place.
+  [[nodiscard]] virtual std::vector<std::string> places(const ServicePortName& /*name*/) const {
+    return {};
+  }
+
   // Called before the process ends in good order; kernel rules stay where they need no process.
   virtual Awaitable<void> shut_down() = 0;
 

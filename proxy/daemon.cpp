@@ -1,5 +1,6 @@
 #include "proxy/daemon.hpp"
 
+#include "proxy/explain/document.hpp"
 #include "proxy/host/conntrack_settings.hpp"
 #include "proxy/host/file_watch.hpp"
 #include "proxy/host/process.hpp"
@@ -89,6 +90,8 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   [[nodiscard]] std::string status_text() const;
 
   [[nodiscard]] std::string dns_text() const;
+  [[nodiscard]] std::string explanation(const status::AdminRequest& request) const;
+  [[nodiscard]] explain::NodeView node_view() const;
 
   [[nodiscard]] bool forwards() const { return config_.mode != config::ProxyMode::none; }
 
@@ -151,6 +154,7 @@ Daemon::Daemon(const DaemonParts& parts)
                                               [this] { return metrics_text(); }))},
       admin_{io_.get_executor(),
              {{"status", [this](const status::AdminRequest&) { return status_text(); }},
+              {"explain", [this](const status::AdminRequest& asked) { return explanation(asked); }},
               {"dns", [this](const status::AdminRequest&) { return dns_text(); }},
               {"end", [](const status::AdminRequest&) {
                  (void)std::raise(SIGTERM);  // one way to end
@@ -436,6 +440,38 @@ std::string Daemon::dns_text() const {
     addresses.push_back(fmt::format("\"{}\"", address));
   return fmt::format(R"({{"ready":{},"listening":[{}]}})", names_->ready(),
                      fmt::join(addresses, ","));
+}
+
+explain::NodeView Daemon::node_view() const {
+  explain::NodeView view{.addresses = host::local_addresses(),
+                         .internal_ips = {},
+                         .pod_cidrs = {},
+                         .detect_local = config_.detect_local,
+                         .node_port_addresses = config_.node_port_addresses,
+                         .masquerade_all = config_.masquerade_all,
+                         .node_ports_on_loopback_v4 = config_.localhost_node_ports};
+  if (const auto* node = table_.node()) {
+    view.internal_ips = node->internal_ips;
+    view.pod_cidrs = node->pod_cidrs;
+  }
+  return view;
+}
+
+std::string Daemon::explanation(const status::AdminRequest& request) const {
+  const auto question = explain::question_from(request.json);
+  if (!question) return status::admin_error(question.error().context);
+  if (!forwards()) return status::admin_error("explain: the mode none forwards nothing");
+  const auto explanation = explain::explain(table_, node_view(), *question);
+  explain::Circumstances circumstances{
+      .mode = std::string{to_string(config_.mode)}, .places = {}, .set_aside = {}};
+  if (explanation.service) {
+    if (mode_) circumstances.places = mode_->places(*explanation.service);
+    const auto& set_aside = reporter_.set_aside().all();
+    if (const auto found = set_aside.find(*explanation.service); found != set_aside.end()) {
+      circumstances.set_aside = found->second;
+    }
+  }
+  return explain::explanation_document(*question, explanation, circumstances);
 }
 
 std::string Daemon::status_text() const {

@@ -6,6 +6,7 @@
 #include "modes/iptables/iptables_mode.hpp"
 #include "modes/netfilter/kernel_netlink.hpp"
 #include "modes/none/none_mode.hpp"
+#include "proxy/ask/ask.hpp"
 #include "proxy/config/command_line.hpp"
 #include "proxy/config/configuration_file.hpp"
 #include "proxy/config/from_flags.hpp"
@@ -226,6 +227,23 @@ int query(const config::CommandLine& line) {
   return kDone;
 }
 
+// status, and explain IP:PORT[/PROTOCOL]
+int ask_daemon(const config::CommandLine& line) {
+  const auto form = ask::parse_form(line.flags.text("output"));
+  if (!form) return complain(form.error(), kMisused);
+  auto request = ask::status_request();
+  if (line.command == config::Command::explain) {
+    if (line.arguments.size() != 1) {
+      return complain(invalid("explain: takes one IP:PORT[/PROTOCOL]"), kMisused);
+    }
+    request = ask::explain_request(line.arguments.front(), line.flags.text("from"));
+  }
+  const auto answer = ask::ask(line.flags.text("admin-socket"), request, *form);
+  if (!answer) return complain(answer.error(), kFailed);
+  fmt::print("{}", *answer);
+  return kDone;
+}
+
 int perform(const config::CommandLine& line) {
   switch (line.command) {
     case config::Command::run:
@@ -238,6 +256,9 @@ int perform(const config::CommandLine& line) {
       return cleanup();
     case config::Command::dns:
       return query(line);
+    case config::Command::status:
+    case config::Command::explain:
+      return ask_daemon(line);
     case config::Command::version:
       fmt::print("{}{}\n", line.flags.text("version") == "raw" ? "" : "viaduct ", VIADUCT_VERSION);
       return kDone;

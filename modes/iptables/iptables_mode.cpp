@@ -104,6 +104,15 @@ class IptablesMode final : public Mode {
 
   Awaitable<void> shut_down() override { co_return; }
 
+  [[nodiscard]] std::vector<std::string> places(const ServicePortName& name) const override {
+    std::vector<std::string> out;
+    for (const auto& chain : planner_->chains_of(name)) {
+      out.push_back(std::string{name.family == Family::v4 ? "iptables" : "ip6tables"} +
+                    " -t nat -vnL " + chain.c_str());
+    }
+    return out;
+  }
+
   [[nodiscard]] std::vector<Figure> figures() const override {
     std::vector<Figure> out;
     for (const auto family : families_) {

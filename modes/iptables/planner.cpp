@@ -78,6 +78,11 @@ std::size_t Planner::rule_count(Family family, netfilter::Table table) const {
   return sum;
 }
 
+std::vector<ChainName> Planner::chains_of(const ServicePortName& name) const {
+  const auto it = contributions_.find(name);
+  return it == contributions_.end() ? std::vector<ChainName>{} : it->second.chains;
+}
+
 bool Planner::concerns(const ChainKey& key) const {
   return is_own_chain(key) && acknowledged_.contains(key);
 }

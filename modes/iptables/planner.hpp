@@ -67,6 +67,8 @@ class Planner {
   [[nodiscard]] std::vector<SetAside> set_aside() const;
   [[nodiscard]] std::size_t rule_count(Family family, netfilter::Table table) const;
   [[nodiscard]] const NodeFacts& node() const { return node_; }
+  // The chains of the service port in table nat; empty if it has none.
+  [[nodiscard]] std::vector<ChainName> chains_of(const ServicePortName& name) const;
   // Would the kernel's chain `key` concern us, if somebody changed it?
   [[nodiscard]] bool concerns(const ChainKey& key) const;
 

@@ -26,6 +26,9 @@ constexpr std::array kCommands{
     CommandName{Command::cleanup, "cleanup", "Remove all that any mode ever wrote, nothing else"},
     CommandName{Command::dns, "dns",
                 "query NAME [TYPE]: ask the running daemon's DNS server and print the answer"},
+    CommandName{Command::status, "status", "Say how the running daemon is"},
+    CommandName{Command::explain, "explain",
+                "IP:PORT[/PROTOCOL]: what the running daemon does with such a packet, and why"},
     CommandName{Command::version, "version", "Print the version"},
     CommandName{Command::help, "help", "Print this"},
 };
@@ -81,15 +84,20 @@ Written long_form(std::string_view word) {
   return written;
 }
 
-// -h, -v5, -v=5, -v: the only letters there are.
+// -h, -v5, -v=5, -v, -o json: the only letters there are.
 Written short_form(std::string_view word) {
   const auto letter = word.substr(1, 1);
   Written written{.shown = std::string{word},
                   .name = letter == "h"   ? "help"
+                          : letter == "o" ? "output"
                           : letter == "v" ? "v"
                                           : std::string{word.substr(1)}};
   if (word.size() > 2) written.value = word.substr(word[2] == '=' ? 3 : 2);
   return written;
+}
+
+bool takes_arguments(Command command) {
+  return command == Command::dns || command == Command::explain;
 }
 
 std::optional<Command> command_named(std::string_view name) {
@@ -132,9 +140,11 @@ Result<CommandLine> parse_command_line(std::span<const std::string> words) {
   if (!words.empty() && !words.front().starts_with('-')) {
     const auto command = command_named(words.front());
     if (!command) {
-      return invalid(fmt::format(
-          "{}: unknown command, there are run, check, config, cleanup, dns, version, help",
-          words.front()));
+      return invalid(
+          fmt::format("{}: unknown command, there are run, check, config, cleanup, dns, status, "
+                      "explain, version, "
+                      "help",
+                      words.front()));
     }
     line.command = *command;
     words = words.subspan(1);
@@ -144,7 +154,7 @@ Result<CommandLine> parse_command_line(std::span<const std::string> words) {
     const auto word = words.front();
     words = words.subspan(1);
     if (word == "--" && words.empty()) break;
-    if (line.command == Command::dns && !word.starts_with('-')) {
+    if (takes_arguments(line.command) && !word.starts_with('-')) {
       line.arguments.push_back(word);
       continue;
     }

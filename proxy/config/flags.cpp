@@ -8,10 +8,15 @@ namespace {
 
 using enum FlagType;
 
-constexpr auto kRun = static_cast<std::uint8_t>(Command::run);
-constexpr auto kRunAndCheck = static_cast<std::uint8_t>(kRun | static_cast<int>(Command::check));
-constexpr auto kRunAndDns = static_cast<std::uint8_t>(kRun | static_cast<int>(Command::dns));
-constexpr auto kEvery = static_cast<std::uint8_t>(0xff);
+template <class... Commands>
+constexpr std::uint16_t of(Commands... commands) {
+  return static_cast<std::uint16_t>((static_cast<unsigned>(commands) | ...));
+}
+constexpr auto kRunAndCheck = of(Command::run, Command::check);
+constexpr auto kAsking = of(Command::status, Command::explain);
+constexpr auto kRunAndAsking = of(Command::run, Command::dns, Command::status, Command::explain);
+constexpr auto kExplain = of(Command::explain);
+constexpr std::uint16_t kEvery = 0xffff;
 
 constexpr std::string_view kNoApi = "this version reads records from --manifests only";
 constexpr std::string_view kNoIpvs = "this version has no ipvs mode";
@@ -23,10 +28,14 @@ constexpr Flag kFlags[] = {
      "Folder or file of Kubernetes manifests to read records from, - for standard input", "",
      kRunAndCheck},
     {"admin-socket", path, "/run/viaduct/admin.sock",
-     "Unix socket that answers questions about the running daemon, empty for none", "", kRunAndDns},
+     "Unix socket that answers questions about the running daemon, empty for none", "",
+     kRunAndAsking},
     {"take-over", boolean, "false",
      "Take the place of the daemon that answers on --admin-socket: it goes on until this one knows "
      "all records, and is then told to end"},
+
+    {"output", text, "table", "Form of the answer, table or json; also -o", "", kAsking},
+    {"from", text, "", "Who sends the packet that is to be explained, an IP address", "", kExplain},
 
     // What to forward, and how.
     {"proxy-mode", text, "", "How to forward: iptables (also when empty) or none"},

@@ -27,14 +27,16 @@ enum class FlagType : std::uint8_t {
 };
 
 // The subcommands that take flags; values are bits of Flag::commands.
-enum class Command : std::uint8_t {
+enum class Command : std::uint16_t {
   run = 1,
   check = 2,
   cleanup = 4,
   version = 8,
   help = 16,
   dns = 32,
-  config = 64  // takes the flags of run
+  config = 64,  // takes the flags of run
+  status = 128,
+  explain = 256
 };
 
 struct Flag {
@@ -45,11 +47,11 @@ struct Flag {
   // Why this version accepts the flag and does nothing with it; empty for a flag that has effect.
   // The reason completes "--flag has no effect: …" and is said once when the flag is given.
   std::string_view no_effect = {};
-  std::uint8_t commands = static_cast<std::uint8_t>(Command::run);
+  std::uint16_t commands = static_cast<std::uint16_t>(Command::run);
 
   [[nodiscard]] bool belongs_to(Command command) const {
     const auto taken = command == Command::config ? Command::run : command;
-    return (commands & static_cast<std::uint8_t>(taken)) != 0;
+    return (commands & static_cast<std::uint16_t>(taken)) != 0;
   }
 };
 

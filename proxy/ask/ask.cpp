@@ -1,0 +1,39 @@
+#include "proxy/ask/ask.hpp"
+
+#include "proxy/status/admin_socket.hpp"
+#include "proxy/status/json.hpp"
+
+#include <fmt/format.h>
+
+namespace proxy::ask {
+
+Result<Form> parse_form(std::string_view text) {
+  if (text == "table") return Form::table;
+  if (text == "json") return Form::json;
+  return invalid(fmt::format("--output: \"{}\" is neither table nor json", text));
+}
+
+std::string status_request() {
+  return R"({"command":"status"})";
+}
+
+std::string explain_request(std::string_view packet, std::string_view from) {
+  status::JsonWriter json;
+  json.begin_object();
+  json.key("command").text("explain");
+  json.key("packet").text(packet);
+  if (!from.empty()) json.key("from").text(from);
+  json.end_object();
+  return json.take();
+}
+
+Result<std::string> ask(const std::filesystem::path& admin_socket, const std::string& request,
+                        Form form) {
+  auto reply = status::ask_admin(admin_socket, request);
+  if (!reply) return reply;
+  auto text = reply_text(*reply);
+  if (!text || form == Form::table) return text;
+  return *reply + "\n";
+}
+
+}  // namespace proxy::ask

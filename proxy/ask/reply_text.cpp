@@ -1,0 +1,151 @@
+#include "proxy/ask/ask.hpp"
+#include "proxy/printable.hpp"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace proxy::ask {
+namespace {
+
+using simdjson::dom::element;
+
+// A member as one word for people: texts as they are, numbers and booleans as in JSON, "" if there
+// is none.
+std::string word(const element& object, std::string_view name) {
+  element member;
+  if (object[name].get(member) != simdjson::SUCCESS) return {};
+  std::string_view text;
+  if (member.get(text) == simdjson::SUCCESS) return printable(text);
+  if (member.is_object() || member.is_array() || member.is_null()) return {};
+  return simdjson::minify(member);
+}
+
+// The member that is an object; absent if there is none.
+std::optional<element> section(const element& object, std::string_view name) {
+  element member;
+  if (object[name].get(member) != simdjson::SUCCESS || !member.is_object()) return std::nullopt;
+  return member;
+}
+
+std::vector<element> items(const element& object, std::string_view name) {
+  std::vector<element> out;
+  simdjson::dom::array array;
+  if (object[name].get(array) == simdjson::SUCCESS) out.assign(array.begin(), array.end());
+  return out;
+}
+
+class Lines {
+ public:
+  // "name   value"; a name that is empty goes on with the one before. No line for no value.
+  void put(std::string_view name, std::string_view value) {
+    if (!value.empty()) text_ += fmt::format("{:<18}{}\n", name, value);
+  }
+  // The first value beside the name, the others below.
+  void put_all(std::string_view name, const std::vector<std::string>& values) {
+    for (const auto& value : values) put(std::exchange(name, ""), value);
+  }
+  [[nodiscard]] std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+std::vector<std::string> texts(const element& object, std::string_view name) {
+  std::vector<std::string> out;
+  for (const auto& item : items(object, name)) {
+    std::string_view text;
+    if (item.get(text) == simdjson::SUCCESS) out.push_back(printable(text));
+  }
+  return out;
+}
+
+std::string explanation_text(const element& reply) {
+  Lines lines;
+  const auto from = word(reply, "from");
+  lines.put("packet", fmt::format("{} to {}{}{}", word(reply, "protocol"), word(reply, "to"),
+                                  from.empty() ? "" : " from ", from));
+  lines.put("fate", word(reply, "fate"));
+  if (const auto service = word(reply, "service"); !service.empty()) {
+    lines.put("service", fmt::format("{} ({})", service, word(reply, "by")));
+  }
+  lines.put("not in force", word(reply, "setAside"));
+  lines.put_all("because", texts(reply, "because"));
+  std::vector<std::string> endpoints;
+  for (const auto& endpoint : items(reply, "endpoints")) {
+    const auto sees = word(endpoint, "sees");
+    endpoints.push_back(fmt::format("{}{}", word(endpoint, "address"),
+                                    sees == "client" ? "  sees the client's address"
+                                    : sees == "node" ? "  sees the node's address"
+                                                     : ""));
+  }
+  lines.put_all("one of", endpoints);
+  lines.put_all(fmt::format("in {} mode", word(reply, "mode")), texts(reply, "places"));
+  return lines.take();
+}
+
+std::string status_text(const element& reply) {
+  Lines lines;
+  const auto counts = section(reply, "counts");
+  const auto count = [&](std::string_view name) {
+    return counts ? word(*counts, name) : std::string{};
+  };
+  lines.put("viaduct",
+            fmt::format("{}, mode {}, node {}, up {} s", word(reply, "version"),
+                        word(reply, "mode"), word(reply, "node"), word(reply, "uptimeSeconds")));
+  lines.put("healthy", word(reply, "healthy"));
+  lines.put("synced", word(reply, "synced"));
+  lines.put("forwards", fmt::format("{} service ports with {} endpoints", count("servicePorts"),
+                                    count("endpoints")));
+  if (const auto last = section(reply, "lastSync")) {
+    lines.put("last sync",
+              fmt::format("{}, {}: {} operations in {} transactions, {} s", word(*last, "at"),
+                          word(*last, "cause"), word(*last, "operations"),
+                          word(*last, "transactions"), word(*last, "durationSeconds")));
+  }
+  if (const auto failure = section(reply, "failure")) {
+    lines.put("failing", fmt::format("{}, {} times in a row", word(*failure, "error"),
+                                     word(*failure, "inARow")));
+  }
+  lines.put("repairs", count("outsideChanges"));
+  std::vector<std::string> listening;
+  if (const auto servers = section(reply, "listening")) {
+    for (const auto& [name, address] : servers->get_object()) {
+      listening.push_back(fmt::format("{} at {}", printable(name), word(*servers, name)));
+    }
+  }
+  lines.put_all("listens", listening);
+  std::vector<std::string> set_aside;
+  for (const auto& item : items(reply, "setAside")) {
+    set_aside.push_back(fmt::format("{} {} {}: {}", word(item, "servicePort"),
+                                    word(item, "protocol"), word(item, "family"),
+                                    word(item, "reason")));
+  }
+  lines.put_all("not in force", set_aside);
+  for (const auto* kind : {"problems", "remarks"}) {
+    std::vector<std::string> found;
+    for (const auto& item : items(reply, kind)) {
+      found.push_back(fmt::format("{}: {}", word(item, "where"), word(item, "what")));
+    }
+    lines.put_all(kind, found);
+  }
+  return lines.take();
+}
+
+}  // namespace
+
+Result<std::string> reply_text(std::string_view reply) {
+  simdjson::dom::parser parser;
+  element root;
+  if (parser.parse(reply.data(), reply.size()).get(root) != simdjson::SUCCESS ||
+      !root.is_object()) {
+    return invalid("the daemon's reply is no JSON object");
+  }
+  if (const auto error = word(root, "error"); !error.empty()) return invalid(error);
+  return root["fate"].error() == simdjson::SUCCESS ? explanation_text(root) : status_text(root);
+}
+
+}  // namespace proxy::ask

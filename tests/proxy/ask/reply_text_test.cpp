@@ -1,0 +1,70 @@
+#include "proxy/ask/ask.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace proxy::ask {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(ReplyText, OfAnExplanationSaysFateReasonsAndPlaces) {
+  const auto text = reply_text(R"({"to":"10.96.0.10:53","protocol":"UDP","from":"10.244.0.9",
+    "fate":"forwarded","service":"kube-system/dns:dns","by":"cluster IP",
+    "because":["one reason","another"],
+    "endpoints":[{"address":"10.244.0.3:53","sees":"client"},{"address":"10.244.1.3:53","sees":"node"}],
+    "mode":"iptables","places":["iptables -t nat -vnL KUBE-SVC-X"]})")
+                        .value();
+  EXPECT_EQ(text,
+            "packet            UDP to 10.96.0.10:53 from 10.244.0.9\n"
+            "fate              forwarded\n"
+            "service           kube-system/dns:dns (cluster IP)\n"
+            "because           one reason\n"
+            "                  another\n"
+            "one of            10.244.0.3:53  sees the client's address\n"
+            "                  10.244.1.3:53  sees the node's address\n"
+            "in iptables mode  iptables -t nat -vnL KUBE-SVC-X\n");
+}
+
+TEST(ReplyText, OfTheStatusSaysHowTheDaemonIs) {
+  const auto text = reply_text(R"({"version":"1","mode":"iptables","node":"n","uptimeSeconds":5.5,
+    "healthy":true,"synced":false,"listening":{"healthz":"0.0.0.0:10256"},
+    "counts":{"servicePorts":3,"endpoints":9,"outsideChanges":1},"lastSync":null,
+    "failure":{"error":"no memory","inARow":2},"setAside":[{"servicePort":"a/b","protocol":"TCP",
+    "family":"IPv4","reason":"refused"}],"problems":[{"where":"f.yaml","what":"bad"}],"remarks":[]})")
+                        .value();
+  EXPECT_THAT(text, AllOf(HasSubstr("mode iptables, node n, up 5.5 s"),
+                          HasSubstr("3 service ports with 9 endpoints"),
+                          HasSubstr("no memory, 2 times in a row"),
+                          HasSubstr("a/b TCP IPv4: refused"), HasSubstr("f.yaml: bad"),
+                          HasSubstr("healthz at 0.0.0.0:10256"), Not(HasSubstr("last sync"))));
+}
+
+TEST(ReplyText, NeverBringsControlCharactersToTheTerminal) {
+  const auto text = reply_text(R"({"fate":"rejected","because":["\u001b[2J\nforged"]})").value();
+  EXPECT_THAT(text, AllOf(Not(HasSubstr("\x1b")), Not(HasSubstr("\nforged"))));
+}
+
+TEST(ReplyText, PassesTheDaemonsErrorOn) {
+  const auto text = reply_text(R"({"error":"explain: no"})");
+  ASSERT_FALSE(text);
+  EXPECT_THAT(text.error().text(), HasSubstr("explain: no"));
+  EXPECT_FALSE(reply_text("[]"));
+  EXPECT_FALSE(reply_text("{"));
+}
+
+TEST(ExplainRequest, QuotesWhatItIsGiven) {
+  EXPECT_EQ(explain_request("1.2.3.4:5", ""), R"({"command":"explain","packet":"1.2.3.4:5"})");
+  EXPECT_EQ(explain_request("a\"b", "c"), R"({"command":"explain","packet":"a\"b","from":"c"})");
+}
+
+TEST(Form, IsTableOrJson) {
+  EXPECT_EQ(parse_form("json").value(), Form::json);
+  EXPECT_EQ(parse_form("table").value(), Form::table);
+  EXPECT_FALSE(parse_form("yaml"));
+}
+
+}  // namespace
+}  // namespace proxy::ask
