@@ -1,12 +1,11 @@
 // The iptables mode's rules as people and tools see them: ordinary rules with the names and
 // comments the ecosystem knows, beside those of others.
-#include "tests/netns/daemon_lab.hpp"
+#include "tests/netns/rules_lab.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -17,80 +16,6 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-constexpr const char* kServices = R"(
-apiVersion: v1
-kind: Service
-metadata: {namespace: ns1, name: web}
-spec:
-  type: LoadBalancer
-  clusterIP: 172.30.0.41
-  clusterIPs: [172.30.0.41, 'fd00:172:30::41']
-  ipFamilies: [IPv4, IPv6]
-  externalIPs: [192.168.99.22, '2001:db8:99::22']
-  loadBalancerSourceRanges: [203.0.113.0/25, '2001:db8:cb00::/64']
-  sessionAffinity: ClientIP
-  sessionAffinityConfig: {clientIP: {timeoutSeconds: 600}}
-  ports:
-  - {name: http, port: 80, protocol: TCP, targetPort: 80, nodePort: 30001}
-  - {name: dns, port: 53, protocol: UDP, targetPort: 53, nodePort: 30002}
-  - {name: sig, port: 3868, protocol: SCTP, targetPort: 3868, nodePort: 30003}
-status:
-  loadBalancer: {ingress: [{ip: 198.51.100.1}, {ip: '2001:db8:c633::1'}]}
----
-apiVersion: v1
-kind: Service
-metadata: {namespace: ns1, name: local}
-spec:
-  type: LoadBalancer
-  clusterIP: 172.30.0.42
-  clusterIPs: [172.30.0.42, 'fd00:172:30::42']
-  ipFamilies: [IPv4, IPv6]
-  externalTrafficPolicy: Local
-  internalTrafficPolicy: Local
-  healthCheckNodePort: 32000
-  ports: [{name: http, port: 80, protocol: TCP, targetPort: 80, nodePort: 30004}]
-status:
-  loadBalancer: {ingress: [{ip: 198.51.100.2}, {ip: '2001:db8:c633::2'}]}
----
-apiVersion: v1
-kind: Service
-metadata: {namespace: ns1, name: empty}
-spec:
-  type: NodePort
-  clusterIP: 172.30.0.43
-  clusterIPs: [172.30.0.43, 'fd00:172:30::43']
-  ipFamilies: [IPv4, IPv6]
-  ports: [{name: http, port: 80, protocol: TCP, targetPort: 80, nodePort: 30005}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {namespace: ns1, name: web-4, labels: {kubernetes.io/service-name: web}}
-addressType: IPv4
-ports: [{name: http, port: 80, protocol: TCP}, {name: dns, port: 53, protocol: UDP}, {name: sig, port: 3868, protocol: SCTP}]
-endpoints: [{addresses: [10.180.0.1], nodeName: node-a}, {addresses: [10.180.1.1], nodeName: node-b}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {namespace: ns1, name: web-6, labels: {kubernetes.io/service-name: web}}
-addressType: IPv6
-ports: [{name: http, port: 80, protocol: TCP}, {name: dns, port: 53, protocol: UDP}, {name: sig, port: 3868, protocol: SCTP}]
-endpoints: [{addresses: ['fd00:10:180::1'], nodeName: node-a}, {addresses: ['fd00:10:180:1::1'], nodeName: node-b}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {namespace: ns1, name: local-4, labels: {kubernetes.io/service-name: local}}
-addressType: IPv4
-ports: [{name: http, port: 80, protocol: TCP}]
-endpoints: [{addresses: [10.180.0.2], nodeName: node-a}, {addresses: [10.180.1.2], nodeName: node-b}]
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {namespace: ns1, name: local-6, labels: {kubernetes.io/service-name: local}}
-addressType: IPv6
-ports: [{name: http, port: 80, protocol: TCP}]
-endpoints: [{addresses: ['fd00:10:180::2'], nodeName: node-a}, {addresses: ['fd00:10:180:1::2'], nodeName: node-b}]
-)";
 
 // What others may keep in the same tables: before, between and behind the rules of a proxy.
 constexpr const char* kForeignRules = R"(*mangle
@@ -139,23 +64,13 @@ std::string without_empty_tables(const std::string& rules) {
   return result;
 }
 
-class IptablesRules : public testing::Test {
+class IptablesRules : public RulesLab {
  protected:
-  void SetUp() override {
-    if (const auto why = why_no_namespaces(); !why.empty()) GTEST_SKIP() << why;
-    lab_.emplace(usual_settings(), "iptables");
-  }
   void add_foreign_rules() {
     for (const auto family : proxy::kFamilies) {
       run_or_fail(lab_->node().net, {restore_command(family), "--noflush"}, kForeignRules);
     }
   }
-  void start_with_services() {
-    lab_->apply(kServices);
-    lab_->start();
-    lab_->settle();
-  }
-  std::optional<DaemonLab> lab_;
 };
 
 TEST_F(IptablesRules, ArePrintedAsOrdinaryRulesThatRestoreAccepts) {
@@ -189,89 +104,6 @@ TEST_F(IptablesRules, KeepTheirMeaningWhenSavedAndRestored) {
   EXPECT_EQ(
       lab_->wrong("from: 10.180.0.100, to: 172.30.0.43, port: 80, protocol: TCP, expect: REJECT"),
       "");
-}
-
-TEST_F(IptablesRules, AreReachedByTheJumpsEverybodyLooksFor) {
-  start_with_services();
-  const auto jumps = YAML::LoadFile(VIADUCT_CONFORMANCE "/naming.yaml")["iptables"]["jumps"];
-  ASSERT_GT(jumps.size(), 5U);
-  for (const auto family : proxy::kFamilies) {
-    const auto rules = lab_->saved_rules(family);
-    for (const auto& jump : jumps) {
-      const auto to = jump["to"].as<std::string>();
-      if (to == "KUBE-FIREWALL")
-        continue;  // only where localhost node ports need it, and uncommented
-      const auto comment = jump["comment"].as<std::string>();
-      const std::regex rule{"\n-A " + jump["hook"].as<std::string>() + " [^\n]*--comment \"" +
-                            comment + "\"[^\n]* -j " + to + "\n"};
-      EXPECT_TRUE(std::regex_search(rules, rule)) << to << " from " << jump["hook"] << " in\n"
-                                                  << rules;
-    }
-  }
-}
-
-TEST_F(IptablesRules, OfAServiceAreFoundByTheHashAndCommentEverybodyComputes) {
-  const auto examples =
-      YAML::LoadFile(VIADUCT_CONFORMANCE "/naming.yaml")["iptables"]["hash"]["examples"];
-  ASSERT_GT(examples.size(), 5U);
-  int number = 0;
-  std::map<std::string, YAML::Node> services;
-  for (const auto& example : examples) {
-    const auto endpoint = parse_socket_address(example["endpoint"].as<std::string>());
-    const bool v4 = endpoint.ip.family() == Family::v4;
-    const auto name_space = example["namespace"].as<std::string>();
-    const auto name = example["service"].as<std::string>();
-    const auto port_name = example["portName"].as<std::string>();
-    auto protocol = example["protocol"].as<std::string>();
-    std::ranges::transform(protocol, protocol.begin(),
-                           [](unsigned char c) { return std::toupper(c); });
-    YAML::Node port;
-    if (!port_name.empty()) port["name"] = port_name;
-    port["port"] = 80 + number;
-    port["protocol"] = protocol;
-    auto& service = services[name_space + "/" + name];
-    if (!service["kind"]) {
-      const auto vip = (v4 ? "172.30.1." : "fd00:172:30::1:") + std::to_string(10 + number);
-      service["apiVersion"] = "v1";
-      service["kind"] = "Service";
-      service["metadata"]["namespace"] = name_space;
-      service["metadata"]["name"] = name;
-      service["spec"]["clusterIP"] = vip;
-      service["spec"]["clusterIPs"].push_back(vip);
-    }
-    service["spec"]["ports"].push_back(port);
-    YAML::Node slice;
-    slice["apiVersion"] = "discovery.k8s.io/v1";
-    slice["kind"] = "EndpointSlice";
-    slice["metadata"]["namespace"] = name_space;
-    slice["metadata"]["name"] = name + "-" + std::to_string(number++);
-    slice["metadata"]["labels"]["kubernetes.io/service-name"] = name;
-    slice["addressType"] = v4 ? "IPv4" : "IPv6";
-    YAML::Node slice_port;
-    slice_port["name"] = port_name;
-    slice_port["port"] = endpoint.port.value;
-    slice_port["protocol"] = protocol;
-    slice["ports"].push_back(slice_port);
-    slice["endpoints"][0]["addresses"].push_back(endpoint.ip.text());
-    lab_->cluster().apply(parse_object(slice));
-  }
-  for (const auto& [key, service] : services) lab_->cluster().apply(parse_object(service));
-  lab_->start();
-  lab_->settle();
-  for (const auto& example : examples) {
-    const auto endpoint = example["endpoint"].as<std::string>();
-    const auto family = endpoint.starts_with('[') ? Family::v6 : Family::v4;
-    const auto rules = lab_->saved_rules(family);
-    const auto chain = "KUBE-SVC-" + example["serviceHash"].as<std::string>();
-    EXPECT_THAT(rules, HasSubstr(":" + chain + " "));
-    auto portname = example["portName"].as<std::string>();
-    const auto full = example["namespace"].as<std::string>() + "/" +
-                      example["service"].as<std::string>() +
-                      (portname.empty() ? "" : ":" + portname);
-    const std::regex dispatch{"--comment \"" + full + " cluster IP\"[^\n]* -j " + chain + "\n"};
-    EXPECT_TRUE(std::regex_search(rules, dispatch)) << full << "\n" << rules;
-    EXPECT_THAT(rules, HasSubstr("--to-destination " + endpoint));
-  }
 }
 
 TEST_F(IptablesRules, LeaveForeignOnesAloneThroughSyncChangeAndCleanup) {

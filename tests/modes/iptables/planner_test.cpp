@@ -115,6 +115,37 @@ TEST(Planner, LearnsFromTheKernelThatOthersHoldAChain) {
   EXPECT_TRUE(arrivals(kernel, ip("10.96.0.1"), 80).begin()->destination == ip("10.96.0.1"));
 }
 
+// ── the size of the cluster ──────────────────────────────────────────────────────────────────────
+
+// How many rules lead to an endpoint, with and without a comment.
+std::pair<std::size_t, std::size_t> endpoint_rules(const FakeRuleset& kernel) {
+  std::size_t with = 0;
+  std::size_t without = 0;
+  for (const auto& [key, rules] : kernel.rules()) {
+    for (const auto& rule : rules) {
+      const bool leads = std::holds_alternative<netfilter::Dnat>(rule.target) ||
+                         fakes::jump_target(rule).view().starts_with("KUBE-SEP-");
+      if (leads) ++(rule.comment.empty() ? without : with);
+    }
+  }
+  return {with, without};
+}
+
+TEST(Planner, RulesOfEndpointsCarryCommentsUpToAThousandEndpointsInAll) {
+  for (const unsigned more : {0U, 1U}) {
+    ServiceTable table{{kHere}};
+    table.change({Record{service("a")}, Record{endpoints_of("a", 600, Family::v4)},
+                  Record{service("b", "10.96.0.2")},
+                  Record{endpoints_of("b", 400 + more, Family::v4, 600)}});
+    FakeRuleset kernel;
+    Driver driver{kernel, some_settings()};
+    driver.reconcile(table);
+    const auto [with, without] = endpoint_rules(kernel);
+    EXPECT_EQ(with, more == 0 ? 2000U : 0U);
+    EXPECT_EQ(without, more == 0 ? 0U : 1001U);
+  }
+}
+
 // ── what the kernel does not take ────────────────────────────────────────────────────────────────
 
 TEST(Planner, SetsAsideTheServiceWhoseChainIsRefusedAndPutsAllOthersInForce) {
