@@ -4,6 +4,7 @@
 #include "proxy/host/conntrack_settings.hpp"
 #include "proxy/host/file_watch.hpp"
 #include "proxy/host/process.hpp"
+#include "proxy/host/service_manager.hpp"
 #include "proxy/predecessor.hpp"
 #include "proxy/status/admin_socket.hpp"
 #include "proxy/status/pages.hpp"
@@ -69,6 +70,8 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   Result<void> watch_configuration();
   static asio::awaitable<void> end_on_change(Daemon& self, UniqueFd changed);
   void begin_to_end();
+  static asio::awaitable<void> keep_watchdog_calm(Daemon& self, std::chrono::microseconds period);
+  void tell_service_manager(const sync::Outcome& outcome);
   static asio::awaitable<void> forward(Daemon& self);
   static asio::awaitable<void> take_over(Daemon& self);
   void fail(const std::exception_ptr& error);
@@ -102,6 +105,7 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   asio::io_context io_{1};  // before all that works on it
   std::optional<Error> failure_;
 
+  const host::ServiceManager service_manager_ = host::ServiceManager::from_environment();
   bool records_are_complete_ = false;  // the source has given its first full list
   bool has_predecessor_ = false;       // another daemon goes on until then: --take-over
   asio::steady_timer complete_{io_, asio::steady_timer::time_point::max()};  // cancelled: they are
@@ -194,6 +198,9 @@ Result<void> Daemon::run() {
   const auto stop_on_failure = [this](const std::exception_ptr& error) { fail(error); };
   asio::co_spawn(io_, end_on_signal(*this), stop_on_failure);
   asio::co_spawn(io_, forward(*this), stop_on_failure);
+  if (const auto period = service_manager_.watchdog()) {
+    asio::co_spawn(io_, keep_watchdog_calm(*this, *period), stop_on_failure);
+  }
   io_.run();
   if (failure_) return *failure_;
   return {};
@@ -308,9 +315,30 @@ asio::awaitable<void> Daemon::end_on_signal(Daemon& self) {
 }
 
 void Daemon::begin_to_end() {
+  service_manager_.stopping();
   source_->stop();
   scheduler_->stop();
   complete_.cancel();
+}
+
+// From the thread that does all the work, so that silence means that it hangs.
+asio::awaitable<void> Daemon::keep_watchdog_calm(Daemon& self, std::chrono::microseconds period) {
+  asio::steady_timer timer{self.io_};
+  while (true) {
+    self.service_manager_.alive();
+    timer.expires_after(period / 2);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
+
+void Daemon::tell_service_manager(const sync::Outcome& outcome) {
+  if (!outcome.report) {
+    service_manager_.status(fmt::format("failing: {}", outcome.report.error().text()));
+    return;
+  }
+  service_manager_.ready(fmt::format("{} service ports with {} endpoints in force, mode {}",
+                                     table_.size(), table_.endpoint_count(),
+                                     to_string(config_.mode)));
 }
 
 Result<void> Daemon::watch_configuration() {
@@ -407,6 +435,7 @@ void Daemon::began(sync::Cause cause) {
 
 void Daemon::finished(const sync::Outcome& outcome) {
   reporter_.finished(outcome);
+  tell_service_manager(outcome);
   if (!outcome.report || !forwards()) return;
   service_health_.written();
   for (const auto& error : host::apply(std::exchange(missing_settings_, {}))) {

@@ -15,6 +15,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -361,6 +363,38 @@ TEST_F(DaemonTest, FollowsChangesAndReportsProblems) {
   EXPECT_EQ(known["counts"]["servicePorts"].as<int>(), 1);
   EXPECT_EQ(known["counts"]["problems"].as<int>(), 1);
   EXPECT_THAT(known["problems"][0]["where"].as<std::string>(), HasSubstr("bad.yaml"));
+}
+
+TEST_F(DaemonTest, TellsSystemdWhenAllIsInForceAndWhenItEnds) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const auto path = (directory_ / "notify").string();
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const UniqueFd systemd{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  ASSERT_EQ(::bind(systemd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  ::setenv("WATCHDOG_USEC", "1000000", 1);
+  put("web.yaml", kService);
+  Child daemon{flags()};
+  ::unsetenv("NOTIFY_SOCKET");
+  ::unsetenv("WATCHDOG_USEC");
+
+  std::string heard;
+  const auto hear_until = [&](std::string_view wanted) {
+    std::array<char, 1024> buffer{};
+    while (heard.find(wanted) == std::string::npos) {
+      pollfd ready{.fd = systemd.get(), .events = POLLIN, .revents = 0};
+      if (::poll(&ready, 1, 30000) != 1) break;
+      const auto size = ::recv(systemd.get(), buffer.data(), buffer.size(), 0);
+      heard.append(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))) += ';';
+    }
+    EXPECT_THAT(heard, HasSubstr(wanted));
+  };
+  hear_until("READY=1\nSTATUS=1 service ports");
+  hear_until("WATCHDOG=1");
+  daemon.send(SIGTERM);
+  hear_until("STOPPING=1");
+  EXPECT_EQ(daemon.wait(), 0);
 }
 
 TEST_F(DaemonTest, WarnsOnceOfAFlagWithoutEffect) {
