@@ -134,8 +134,8 @@ Daemon::Daemon(const DaemonParts& parts)
     : parts_{parts},
       config_{parts.config},
       log_{parts.log},
-      // Manifests need not hold this node's Node object.
-      health_{2 * parts.config.sync_period, false},
+      // Manifests need not hold this node's Node object; a cluster has one.
+      health_{2 * parts.config.sync_period, parts.config.api.has_value()},
       metrics_{parts.version, to_string(parts.config.mode)},
       table_{{.name = parts.config.node_name}},
       reporter_{{.log = log_,
@@ -172,7 +172,8 @@ Result<void> Daemon::run() {
   (void)std::signal(SIGHUP, SIG_IGN);   // manifests are watched, there is nothing to reload
   (void)std::signal(SIGPIPE, SIG_IGN);  // writers see EPIPE
   log_.info(fmt::format("viaduct {}: mode {}, node {}, records from {}", parts_.version,
-                        to_string(config_.mode), config_.node_name, config_.manifests));
+                        to_string(config_.mode), config_.node_name,
+                        config_.api ? "the Kubernetes API" : config_.manifests));
 
   if (const auto watching = watch_configuration(); !watching) return watching.error();
   // Whether a daemon runs here already is known before anything is touched.

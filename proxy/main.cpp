@@ -16,6 +16,8 @@
 #include "proxy/host/process.hpp"
 #include "proxy/log_stderr.hpp"
 #include "proxy/printable.hpp"
+#include "proxy/sources/kubernetes/find_access.hpp"
+#include "proxy/sources/kubernetes/kubernetes_source.hpp"
 #include "proxy/sources/manifests/load.hpp"
 #include "proxy/sources/manifests/manifests_source.hpp"
 #include "proxy/state/service_table.hpp"
@@ -63,9 +65,39 @@ Result<std::unique_ptr<modes::Mode>> make_mode(const config::Config& config,
   return invalid("--proxy-mode: unknown");
 }
 
-Result<std::unique_ptr<sources::Source>> make_source(const config::Config& config,
-                                                     boost::asio::io_context& io) {
-  return std::make_unique<sources::manifests::ManifestsSource>(io, config.manifests);
+// Names of pods that have to exist, and search lists that follow the asking pod.
+bool needs_pods(const config::Dns& dns) {
+  return !dns.listen.empty() && (dns.pod_records == config::PodRecords::verified || dns.autopath);
+}
+
+using MaybeAccess = std::optional<sources::kubernetes::Access>;
+
+// How to reach the API where it is the source of records; nullopt where it is not.
+Result<MaybeAccess> find_api(const config::Config& config) {
+  using namespace sources::kubernetes;
+  if (!config.api) return MaybeAccess{};
+  auto access =
+      find_access(config.api->kubeconfig, config.api->master, PodEnvironment::of_this_process());
+  if (!access) return access.error();
+  return MaybeAccess{*std::move(access)};
+}
+
+std::unique_ptr<sources::Source> make_source(const config::Config& config,
+                                             const MaybeAccess& access, boost::asio::io_context& io,
+                                             Log& log) {
+  using namespace sources::kubernetes;
+  if (!access) {
+    return std::make_unique<sources::manifests::ManifestsSource>(io, config.manifests);
+  }
+  KubernetesSource::Settings settings;
+  settings.access = *access;
+  settings.interests = {.node_name = config.node_name,
+                        .endpoints = config.api->endpoints,
+                        .dns = !config.dns.listen.empty(),
+                        .pods = needs_pods(config.dns)};
+  settings.state_file = config.api->state_file;
+  settings.user_agent = "viaduct/" VIADUCT_VERSION;
+  return std::make_unique<KubernetesSource>(io, log, std::move(settings));
 }
 
 Result<std::string> text_of_file(const std::string& path) {
@@ -154,6 +186,9 @@ int run(const config::FlagValues& given) {
   const auto dns = dns::serve::server_from_config(config->dns, resolv_conf ? *resolv_conf : "");
   if (!dns) return complain(dns.error(), kMisused);
   if (!flags.text("write-config-to").empty()) return write_configuration(flags);
+  const auto access =
+      flags.boolean("init-only") ? Result<MaybeAccess>{MaybeAccess{}} : find_api(*config);
+  if (!access) return complain(access.error(), kMisused);
   const auto log = stderr_log(config->verbosity);
   for (const auto& warning : read->warnings) log->warning(warning);
   for (const auto& warning : config::warnings(flags)) log->warning(warning);
@@ -168,7 +203,10 @@ int run(const config::FlagValues& given) {
       {.version = VIADUCT_VERSION,
        .config = *config,
        .log = *log,
-       .make_source = make_source,
+       .make_source = [&](const auto& chosen,
+                          auto& io) -> Result<std::unique_ptr<sources::Source>> {
+         return make_source(chosen, *access, io, *log);
+       },
        .make_mode = [&log](const auto& chosen, auto& io) { return make_mode(chosen, io, *log); },
        .make_name_service = [&] { return make_name_service(*dns, *log); }});
   if (ended) return kDone;

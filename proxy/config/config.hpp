@@ -84,8 +84,19 @@ struct Dns {
   friend bool operator==(const Dns&, const Dns&) = default;
 };
 
+// The Kubernetes API as the source of records.
+struct ApiServer {
+  std::string kubeconfig;  // a file; empty: none
+  std::string master;      // addresses, joined by commas; empty: the kubeconfig's, or the pod's
+  bool endpoints = false;  // Endpoints, the older kind, instead of EndpointSlices
+  std::string state_file;  // where the last records are kept; empty: nowhere
+
+  friend bool operator==(const ApiServer&, const ApiServer&) = default;
+};
+
 struct Config {
-  std::string manifests;  // folder, file or "-"
+  std::string manifests;         // folder, file or "-"; empty: records come from the API
+  std::optional<ApiServer> api;  // set exactly if they do
   std::string node_name;
   std::string config_file;  // its change ends the daemon; empty: none
   IpAddress bind_address;   // unspecified: primary address unknown, its family is the primary one

@@ -18,7 +18,9 @@ constexpr auto kRunAndAsking = of(Command::run, Command::dns, Command::status, C
 constexpr auto kExplain = of(Command::explain);
 constexpr std::uint16_t kEvery = 0xffff;
 
-constexpr std::string_view kNoApi = "this version reads records from --manifests only";
+constexpr std::string_view kNoProtobuf = "records are read as JSON";
+constexpr std::string_view kFewRequests =
+    "a few long watches need no limit; servers that are busy are obeyed";
 constexpr std::string_view kNoIpvs = "this version has no ipvs mode";
 constexpr std::string_view kLogsDirectly = "every log line goes to standard error as it happens";
 
@@ -27,6 +29,15 @@ constexpr Flag kFlags[] = {
     {"manifests", path, "",
      "Folder or file of Kubernetes manifests to read records from, - for standard input", "",
      kRunAndCheck},
+    {"kubeconfig", path, "",
+     "How to reach the Kubernetes API; without it and --master the service account of the pod"},
+    {"master", text, "",
+     "Address of the Kubernetes API, overrides the kubeconfig's; of several, joined by commas, the "
+     "next is tried when one is dead"},
+    {"endpoint-source", text, "endpointslices",
+     "What says where a service's endpoints are: endpointslices, or endpoints, the older kind"},
+    {"state-file", path, "/var/lib/viaduct/records.state",
+     "Where the last records of the API are kept, for a start while it is away; empty for nowhere"},
     {"admin-socket", path, "/run/viaduct/admin.sock",
      "Unix socket that answers questions about the running daemon, empty for none", "",
      kRunAndAsking},
@@ -138,12 +149,10 @@ constexpr Flag kFlags[] = {
     {"write-config-to", path, "", "Write the configuration in effect to a file, and end"},
 
     // kube-proxy's, of no use here, or not yet.
-    {"kubeconfig", path, "", "How to reach the Kubernetes API; this version refuses it"},
-    {"master", text, "", "Address of the Kubernetes API; this version refuses it"},
     {"kube-api-content-type", text, "application/vnd.kubernetes.protobuf",
-     "Content type asked of the API server", kNoApi},
-    {"kube-api-burst", integer, "10", "Burst of requests to the API server", kNoApi},
-    {"kube-api-qps", decimal, "5", "Requests a second to the API server", kNoApi},
+     "Content type asked of the API server", kNoProtobuf},
+    {"kube-api-burst", integer, "10", "Burst of requests to the API server", kFewRequests},
+    {"kube-api-qps", decimal, "5", "Requests a second to the API server", kFewRequests},
     {"config-sync-period", duration, "15m0s", "How often all records are read again",
      "changes are noticed when they happen, nothing is read on a timer"},
     {"feature-gates", map, "", "Feature gates of Kubernetes",

@@ -190,20 +190,24 @@ Result<std::optional<SocketAddress>> server_address(const FlagValues& flags,
   return *address;
 }
 
-Result<std::string> manifests_source(const FlagValues& flags) {
-  const auto manifests = flags.text("manifests");
+// Records have one source: --manifests, or the API, which may also be found by a pod's environment.
+Result<void> read_source(const FlagValues& flags, Config& config) {
+  config.manifests = flags.text("manifests");
   const bool api = !flags.text("kubeconfig").empty() || !flags.text("master").empty();
-  if (!manifests.empty() && api) {
+  if (!config.manifests.empty() && api) {
     return flag_error("manifests", "excludes --kubeconfig and --master: records have one source");
   }
-  if (api) {
-    return flag_error(flags.text("kubeconfig").empty() ? "master" : "kubeconfig",
-                      "this version does not speak to a Kubernetes API, use --manifests");
+  const auto endpoints = flags.text("endpoint-source");
+  if (endpoints != "endpointslices" && endpoints != "endpoints") {
+    return flag_error("endpoint-source",
+                      fmt::format("\"{}\" is neither endpointslices nor endpoints", endpoints));
   }
-  if (manifests.empty()) {
-    return flag_error("manifests", "needed: there is no source of records to work from");
-  }
-  return manifests;
+  if (!config.manifests.empty()) return {};
+  config.api = ApiServer{.kubeconfig = flags.text("kubeconfig"),
+                         .master = flags.text("master"),
+                         .endpoints = endpoints == "endpoints",
+                         .state_file = flags.text("state-file")};
+  return {};
 }
 
 Result<void> read_servers(const FlagValues& flags, Config& config) {
@@ -277,10 +281,7 @@ Result<void> read_process(const FlagValues& flags, Config& config) {
   return {};
 }
 
-}  // namespace
-
-namespace {
-
+// What `run` and `check` have in common.
 Result<Config> read_common(const FlagValues& flags, std::string_view host_name) {
   Config config;
   const auto name = node_name(flags, host_name);
@@ -289,12 +290,9 @@ Result<Config> read_common(const FlagValues& flags, std::string_view host_name) 
   if (!addresses) return addresses.error();
   const auto verbosity = integer_within(flags, "v", 0, 10);
   if (!verbosity) return verbosity.error();
-  const auto manifests = manifests_source(flags);
-  if (!manifests) return manifests.error();
   config.node_name = *name;
   config.node_port_addresses = *addresses;
   config.verbosity = *verbosity;
-  config.manifests = *manifests;
   return config;
 }
 
@@ -302,6 +300,7 @@ Result<Config> read_all(const FlagValues& flags, std::string_view host_name) {
   auto config = read_common(flags, host_name);
   if (!config) return config;
   config->config_file = flags.text("config");
+  if (const auto source = read_source(flags, *config); !source) return source.error();
   const auto bind_address = parse_ip(flags.text("bind-address"));
   if (!bind_address) return within("--bind-address", bind_address.error());
   config->bind_address = *bind_address;
@@ -319,7 +318,9 @@ Result<Config> read_all(const FlagValues& flags, std::string_view host_name) {
 Result<Config> config_for_check(const FlagValues& flags, std::string_view host_name) {
   auto config = read_common(flags, host_name);
   if (!config) return flags.at_its_place(config.error());
-  return config;
+  config->manifests = flags.text("manifests");
+  if (!config->manifests.empty()) return config;
+  return flag_error("manifests", "needed: there is nothing to check");
 }
 
 Result<Config> config_from_flags(const FlagValues& flags, std::string_view host_name) {

@@ -7,6 +7,8 @@
 
 #include "proxy/records/objects.hpp"
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,9 @@ class Sink {
   virtual void change(std::vector<Change> changes) = 0;
   // The problems that stand now; empty when all is well. Called when they changed.
   virtual void problems(std::vector<Problem> all) = 0;
+  // What the source gives, or will give next, is from an earlier time, since it cannot be had now;
+  // nullopt: it is up to date, as far as is known. Up to date until this is called.
+  virtual void as_of(std::optional<std::chrono::system_clock::time_point> /*time*/) {}
 };
 
 class Source {

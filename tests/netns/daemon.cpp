@@ -34,8 +34,13 @@ std::vector<std::string> command(const std::vector<std::string>& arguments,
   return words;
 }
 
-std::vector<std::string> run_arguments(const Cluster& cluster, std::vector<std::string> flags) {
-  flags.insert(flags.begin(), {"run", "--manifests", cluster.folder().string()});
+std::vector<std::string> run_arguments(std::vector<std::string> flags) {
+  flags.insert(flags.begin(), "run");
+  return flags;
+}
+
+std::vector<std::string> with_manifests(const Cluster& cluster, std::vector<std::string> flags) {
+  flags.insert(flags.begin(), {"--manifests", cluster.folder().string()});
   return flags;
 }
 
@@ -115,7 +120,11 @@ std::vector<std::string> flags_for(const ProxySettings& proxy, const std::string
 Daemon::Daemon(const Party& node, const Cluster& cluster, std::vector<std::string> flags,
                std::vector<std::string> launcher)
     : node_{node},
-      process_{node.net, command(run_arguments(cluster, std::move(flags)), std::move(launcher))} {}
+      process_{node.net, command(run_arguments(with_manifests(cluster, std::move(flags))),
+                                 std::move(launcher))} {}
+
+Daemon::Daemon(const Party& node, std::vector<std::string> flags)
+    : node_{node}, process_{node.net, command(run_arguments(std::move(flags)))} {}
 
 void Daemon::wait_until_healthy(std::chrono::seconds patience) {
   const SocketAddress health{IpAddress::loopback(Family::v4), kHealthPort};

@@ -24,6 +24,8 @@ class Daemon {
   // execute follows its own words.
   Daemon(const Party& node, const Cluster& cluster, std::vector<std::string> flags,
          std::vector<std::string> launcher = {});
+  // With another source of records, which is among the flags.
+  Daemon(const Party& node, std::vector<std::string> flags);
 
   // Waits until GET /healthz answers 200. Throws LabError, with what the daemon said, when that
   // takes longer than `patience` or the daemon ends.

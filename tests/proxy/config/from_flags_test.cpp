@@ -39,14 +39,37 @@ TEST(Config, WithoutFlagsIsThatOfKubeProxy) {
   EXPECT_EQ(config_of({}).value(), expected);
 }
 
-TEST(Config, NeedsExactlyOneSourceOfRecords) {
-  const auto none = config_from_flags(flags_of({}), "a");
+TEST(Config, HasOneSourceOfRecords) {
+  EXPECT_THAT(complaint({"--kubeconfig=/k"}), HasSubstr("records have one source"));
+  EXPECT_THAT(complaint({"--master=https://10.0.0.1"}), HasSubstr("records have one source"));
+  EXPECT_FALSE(config_of({}).value().api);
+}
+
+TEST(Config, RecordsComeFromTheApiUnlessThereAreManifests) {
+  const auto config =
+      config_from_flags(flags_of({"--kubeconfig=/k", "--master=https://10.0.0.1"}), "a").value();
+  EXPECT_EQ(config.manifests, "");
+  EXPECT_EQ(config.api, (ApiServer{.kubeconfig = "/k",
+                                   .master = "https://10.0.0.1",
+                                   .endpoints = false,
+                                   .state_file = "/var/lib/viaduct/records.state"}));
+  // Found by the environment, if this is a pod.
+  EXPECT_TRUE(config_from_flags(flags_of({}), "a").value().api);
+}
+
+TEST(Config, KnowsTwoSourcesOfEndpoints) {
+  const auto old =
+      config_from_flags(flags_of({"--endpoint-source=endpoints", "--state-file="}), "a");
+  EXPECT_TRUE(old.value().api->endpoints);
+  EXPECT_EQ(old.value().api->state_file, "");
+  const auto wrong = config_from_flags(flags_of({"--endpoint-source=pods"}), "a");
+  EXPECT_THAT(wrong.error().text(), StartsWith("--endpoint-source: "));
+}
+
+TEST(Config, ACheckNeedsManifests) {
+  const auto none = config_for_check(flags_of({}), "a");
   ASSERT_FALSE(none);
   EXPECT_THAT(none.error().text(), StartsWith("--manifests: needed"));
-  EXPECT_THAT(complaint({"--kubeconfig=/k"}), HasSubstr("records have one source"));
-  const auto api = config_from_flags(flags_of({"--master=https://10.0.0.1"}), "a");
-  ASSERT_FALSE(api);
-  EXPECT_THAT(api.error().text(), StartsWith("--master: "));
 }
 
 TEST(NodeName, IsTrimmedAndInLowerCase) {
@@ -140,8 +163,8 @@ TEST(Warnings, AreGivenForFlagsWithoutEffectAndDeprecatedOnesOnly) {
   EXPECT_THAT(warnings(flags_of({"--masquerade-all", "--manifests=x"})), IsEmpty());
   EXPECT_THAT(warnings(flags_of({"--kube-api-qps=50", "--healthz-port=1", "--kube-api-qps=51"})),
               ElementsAre("--healthz-port is deprecated, use --healthz-bind-address",
-                          "--kube-api-qps has no effect: this version reads records from "
-                          "--manifests only"));
+                          "--kube-api-qps has no effect: a few long watches need no limit; "
+                          "servers that are busy are obeyed"));
 }
 
 TEST(ConfigForCheck, NeedsNoModeAndKeepsTheRest) {
