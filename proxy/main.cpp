@@ -6,6 +6,8 @@
 #include "modes/iptables/iptables_mode.hpp"
 #include "modes/netfilter/kernel_netlink.hpp"
 #include "modes/none/none_mode.hpp"
+#include "modes/userspace/from_config.hpp"
+#include "modes/userspace/userspace_mode.hpp"
 #include "proxy/ask/ask.hpp"
 #include "proxy/config/command_line.hpp"
 #include "proxy/config/configuration_file.hpp"
@@ -52,13 +54,38 @@ int complain(const Error& error, int status) {
   return status;
 }
 
+Result<std::unique_ptr<modes::Mode>> make_iptables_mode(modes::iptables::Settings settings,
+                                                        boost::asio::io_context& io, Log& log) {
+  return modes::iptables::make_iptables_mode(
+      io.get_executor(), std::move(settings),
+      [&log](const modes::iptables::Advice& advice) { log.warning(advice.text); });
+}
+
+Result<std::unique_ptr<modes::Mode>> make_userspace_mode(const config::Config& config,
+                                                         boost::asio::io_context& io, Log& log) {
+  modes::userspace::ModeParts parts{.executor = io.get_executor(),
+                                    .settings = modes::userspace::settings_from(config),
+                                    .kernel_mode = nullptr,
+                                    .warn = [&log](const std::string& text) { log.warning(text); }};
+  if (!config.userspace.direct) {
+    // What a proxy of TCP and UDP has to leave to the kernel.
+    auto rest = modes::iptables::settings_from(config);
+    rest.only = Protocol::sctp;
+    rest.localhost_node_ports = false;
+    auto kernel_mode = make_iptables_mode(std::move(rest), io, log);
+    if (!kernel_mode) return kernel_mode.error();
+    parts.kernel_mode = std::move(*kernel_mode);
+  }
+  return modes::userspace::make_userspace_mode(std::move(parts));
+}
+
 Result<std::unique_ptr<modes::Mode>> make_mode(const config::Config& config,
                                                boost::asio::io_context& io, Log& log) {
   switch (config.mode) {
     case config::ProxyMode::iptables:
-      return modes::iptables::make_iptables_mode(
-          io.get_executor(), modes::iptables::settings_from(config),
-          [&log](const modes::iptables::Advice& advice) { log.warning(advice.text); });
+      return make_iptables_mode(modes::iptables::settings_from(config), io, log);
+    case config::ProxyMode::userspace:
+      return make_userspace_mode(config, io, log);
     case config::ProxyMode::none:
       return modes::none::make_mode();
   }

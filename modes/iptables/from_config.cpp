@@ -27,7 +27,8 @@ Settings settings_from(const proxy::config::Config& config) {
           .masquerade_bit = config.masquerade_bit,
           .localhost_node_ports = config.localhost_node_ports,
           .node_port_ranges = config.node_port_addresses.ranges,
-          .node_ports_on_primary = config.node_port_addresses.primary};
+          .node_ports_on_primary = config.node_port_addresses.primary,
+          .only = std::nullopt};
 }
 
 }  // namespace modes::iptables

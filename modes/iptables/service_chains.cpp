@@ -40,6 +40,10 @@ class Builder {
         text_{name.text()} {}
 
   ServiceRules build() && {
+    if (settings_.only && name_.protocol != *settings_.only) {
+      dispatch_health_check();
+      return std::move(out_);
+    }
     dispatch_cluster_ip();
     dispatch_external(port_.external_ips, DispatchNote::external_ip, chains_.external);
     dispatch_external(port_.load_balancer_ips, DispatchNote::load_balancer_ip,

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "proxy/ip_address.hpp"
+#include "proxy/protocol.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -33,6 +35,9 @@ struct Settings {
   // with `node_ports_on_primary` on the InternalIPs of the Node object.
   std::vector<IpPrefix> node_port_ranges;
   bool node_ports_on_primary = false;
+  // Only service ports of this protocol are forwarded: somebody else does the others. Health check
+  // node ports are let in all the same.
+  std::optional<proxy::Protocol> only = std::nullopt;
 
   [[nodiscard]] std::uint32_t masquerade_mark() const { return std::uint32_t{1} << masquerade_bit; }
 };

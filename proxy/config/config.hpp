@@ -15,9 +15,17 @@
 
 namespace proxy::config {
 
-enum class ProxyMode : std::uint8_t { iptables, none };
+enum class ProxyMode : std::uint8_t { iptables, userspace, none };
 [[nodiscard]] constexpr std::string_view to_string(ProxyMode mode) {
-  return mode == ProxyMode::iptables ? "iptables" : "none";
+  switch (mode) {
+    case ProxyMode::iptables:
+      return "iptables";
+    case ProxyMode::userspace:
+      return "userspace";
+    case ProxyMode::none:
+      break;
+  }
+  return "none";
 }
 
 // How traffic that starts at this node's pods is told from traffic from elsewhere.
@@ -94,6 +102,18 @@ struct ApiServer {
   friend bool operator==(const ApiServer&, const ApiServer&) = default;
 };
 
+// Of the userspace mode.
+struct Userspace {
+  bool direct = false;       // listen on VIPs that are addresses of this machine; no steering
+  bool transparent = false;  // endpoints see the client's address
+  bool least_connections = false;
+  std::int32_t workers = 0;  // threads; 0: one for each CPU
+  std::chrono::seconds udp_idle{60};
+  std::chrono::seconds drain{30};  // for connections that are open when the end is asked for
+
+  friend bool operator==(const Userspace&, const Userspace&) = default;
+};
+
 struct Config {
   std::string manifests;         // folder, file or "-"; empty: records come from the API
   std::optional<ApiServer> api;  // set exactly if they do
@@ -110,6 +130,7 @@ struct Config {
   std::chrono::nanoseconds sync_period = std::chrono::seconds{30};
   std::chrono::nanoseconds min_sync_period = std::chrono::seconds{1};
 
+  Userspace userspace;
   Conntrack conntrack;
   std::int32_t oom_score_adj = -999;
 

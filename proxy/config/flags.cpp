@@ -49,7 +49,20 @@ constexpr Flag kFlags[] = {
     {"from", text, "", "Who sends the packet that is to be explained, an IP address", "", kExplain},
 
     // What to forward, and how.
-    {"proxy-mode", text, "", "How to forward: iptables (also when empty) or none"},
+    {"proxy-mode", text, "", "How to forward: iptables (also when empty), userspace or none"},
+    {"userspace-listen", text, "steered",
+     "How the userspace mode gets connections: steered (by nf_tables) or direct (it listens on "
+     "VIPs "
+     "that are addresses of this machine, without privileges)"},
+    {"userspace-transparent", boolean, "false",
+     "Endpoints see the client's address where kernel modes would keep it (userspace mode)"},
+    {"userspace-balance", text, "round-robin",
+     "How the userspace mode chooses endpoints: round-robin or least-connections; a Service's "
+     "annotation viaduct.io/balance comes first"},
+    {"userspace-workers", integer, "0", "Threads of the userspace mode; 0: one for each CPU"},
+    {"userspace-udp-timeout", duration, "1m0s", "Time-out of idle UDP flows (userspace mode)"},
+    {"userspace-drain-timeout", duration, "30s",
+     "How long open connections may go on when the end was asked for (userspace mode)"},
     {"hostname-override", text, "", "Name of this node; without it the host's name in lower case",
      "", kRunAndCheck},
     {"bind-address", ip, "0.0.0.0",

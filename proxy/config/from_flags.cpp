@@ -58,12 +58,11 @@ Result<std::string> node_name(const FlagValues& flags, std::string_view host_nam
 Result<ProxyMode> proxy_mode(const FlagValues& flags) {
   const auto name = flags.text("proxy-mode");
   if (name.empty() || name == "iptables") return ProxyMode::iptables;
+  if (name == "userspace") return ProxyMode::userspace;
   if (name == "none") return ProxyMode::none;
   if (name == "nftables") return flag_error("proxy-mode", "nftables is not offered, use iptables");
-  if (name == "ipvs" || name == "userspace") {
-    return flag_error("proxy-mode", fmt::format("{} is not part of this version", name));
-  }
-  return flag_error("proxy-mode", fmt::format("\"{}\" is neither iptables nor none", name));
+  if (name == "ipvs") return flag_error("proxy-mode", "ipvs is not part of this version");
+  return flag_error("proxy-mode", fmt::format("\"{}\" is none of iptables, userspace, none", name));
 }
 
 Result<DetectLocal> detect_local(const FlagValues& flags) {
@@ -269,6 +268,45 @@ Result<void> read_mode(const FlagValues& flags, Config& config) {
   return {};
 }
 
+// One of two words, the first of which means false.
+Result<bool> either(const FlagValues& flags, std::string_view flag, std::string_view no,
+                    std::string_view yes) {
+  const auto word = flags.text(flag);
+  if (word == no || word == yes) return word == yes;
+  return flag_error(flag, fmt::format("\"{}\" is neither {} nor {}", word, no, yes));
+}
+
+Result<std::chrono::seconds> whole_seconds(const FlagValues& flags, std::string_view flag) {
+  const auto value = duration_not_negative(flags, flag);
+  if (!value) return value.error();
+  return std::chrono::ceil<std::chrono::seconds>(*value);
+}
+
+Result<void> read_userspace(const FlagValues& flags, Config& config) {
+  const auto direct = either(flags, "userspace-listen", "steered", "direct");
+  if (!direct) return direct.error();
+  const auto least = either(flags, "userspace-balance", "round-robin", "least-connections");
+  if (!least) return least.error();
+  const auto workers = integer_within(flags, "userspace-workers", 0, 1024);
+  if (!workers) return workers.error();
+  const auto udp_idle = whole_seconds(flags, "userspace-udp-timeout");
+  if (!udp_idle) return udp_idle.error();
+  const auto drain = whole_seconds(flags, "userspace-drain-timeout");
+  if (!drain) return drain.error();
+  const bool transparent = flags.boolean("userspace-transparent");
+  if (*direct) return flag_error("userspace-listen", "direct is not part of this version");
+  if (*direct && transparent) {
+    return flag_error("userspace-transparent", "needs --userspace-listen=steered");
+  }
+  config.userspace = {.direct = *direct,
+                      .transparent = transparent,
+                      .least_connections = *least,
+                      .workers = *workers,
+                      .udp_idle = *udp_idle,
+                      .drain = *drain};
+  return {};
+}
+
 Result<void> read_process(const FlagValues& flags, Config& config) {
   const auto settings = conntrack(flags);
   if (!settings) return settings.error();
@@ -304,7 +342,7 @@ Result<Config> read_all(const FlagValues& flags, std::string_view host_name) {
   const auto bind_address = parse_ip(flags.text("bind-address"));
   if (!bind_address) return within("--bind-address", bind_address.error());
   config->bind_address = *bind_address;
-  for (const auto read : {read_mode, read_periods, read_process, read_servers}) {
+  for (const auto read : {read_mode, read_userspace, read_periods, read_process, read_servers}) {
     if (const auto good = read(flags, *config); !good) return good.error();
   }
   auto dns = dns_from_flags(flags);

@@ -102,8 +102,11 @@ Object barrier_slice(const Turn& turn, Family family) {
 }  // namespace
 
 std::vector<std::string> flags_for(const ProxySettings& proxy, const std::string& mode) {
-  std::vector<std::string> flags{"--proxy-mode=" + mode, "--hostname-override=" + proxy.node_name,
+  const bool transparent = mode == "userspace-transparent";
+  std::vector<std::string> flags{"--proxy-mode=" + (transparent ? "userspace" : mode),
+                                 "--hostname-override=" + proxy.node_name,
                                  "--iptables-min-sync-period=0s"};
+  if (transparent) flags.emplace_back("--userspace-transparent=true");
   if (!proxy.cluster_cidr.empty()) flags.push_back("--cluster-cidr=" + proxy.cluster_cidr);
   if (proxy.detect_local_mode) flags.push_back("--detect-local-mode=" + *proxy.detect_local_mode);
   if (proxy.masquerade_all) flags.emplace_back("--masquerade-all=true");

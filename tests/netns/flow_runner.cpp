@@ -117,7 +117,8 @@ Surroundings FlowRunner::surroundings_of(const Flow& flow, const Expectation& ex
                       .destination_is_node_a = &destination == &topology_.node_a(),
                       .client_is_on_node_a = topology_.is_on_node_a(flow.from),
                       .endpoints_on_node_a = {},
-                      .hides_sources = mode_.hides_sources};
+                      // No proxy stands between the ends of an SCTP association.
+                      .hides_sources = mode_.hides_sources && flow.protocol != Protocol::sctp};
   for (const auto& [endpoint, masqueraded] : expected.masquerade) {
     if (topology_.is_on_node_a(endpoint.ip)) result.endpoints_on_node_a.insert(endpoint.ip);
   }
@@ -190,12 +191,24 @@ void FlowRunner::run_together(const std::vector<const Flow*>& flows,
   }
 }
 
+bool FlowRunner::is_beyond_mode(const Flow& flow) {
+  const auto& expected = expectation(flow, mode_);
+  const auto surroundings = surroundings_of(flow, expected);
+  if (!mode_.ends_connections || surroundings.hides_sources || surroundings.client_is_on_node_a) {
+    return false;
+  }
+  return std::ranges::any_of(expected.masquerade, [&](const auto& item) {
+    const auto& [endpoint, masqueraded] = item;
+    return !masqueraded && !surroundings.endpoints_on_node_a.contains(endpoint.ip);
+  });
+}
+
 std::vector<FlowFailure> FlowRunner::run(const std::vector<Flow>& flows) {
   std::vector<FlowFailure> failures;
   std::vector<const Flow*> together;
   const auto run_collected = [&] { run_together(std::exchange(together, {}), failures); };
   for (const auto& flow : flows) {
-    if (!applies(flow, mode_)) continue;
+    if (!applies(flow, mode_) || is_beyond_mode(flow)) continue;
     const bool needs_policy = expectation(flow, mode_).verdict == Verdict::accept;
     if (!needs_policy && !flow.is_ordered()) {
       together.push_back(&flow);

@@ -52,6 +52,8 @@ class FlowRunner {
   // Empty unless the flow's group has reached another endpoint before.
   [[nodiscard]] std::string strayed_from_group(const Prepared& prepared,
                                                const std::vector<Outcome>& outcomes);
+  // The answer of some endpoint would have to come through the node and cannot.
+  [[nodiscard]] bool is_beyond_mode(const Flow& flow);
   void run_together(const std::vector<const Flow*>& flows, std::vector<FlowFailure>& failures);
 
   Topology& topology_;

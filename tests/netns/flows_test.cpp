@@ -19,7 +19,7 @@
 namespace netns {
 namespace {
 
-constexpr std::string_view kModes = "iptables";
+constexpr std::string_view kModes = "iptables,userspace,userspace-transparent";
 
 class FlowTest : public testing::Test {
  public:

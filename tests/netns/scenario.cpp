@@ -256,10 +256,16 @@ Scenario load_scenario(const std::filesystem::path& file) {
 }
 
 ModeTraits mode_traits(std::string_view name) {
-  if (name == "userspace") {
-    return {.name = "userspace", .stands_for = "iptables", .hides_sources = true};
+  if (name == "userspace" || name == "userspace-transparent") {
+    return {.name = std::string{name},
+            .stands_for = "iptables",
+            .hides_sources = name == "userspace",
+            .ends_connections = true};
   }
-  return {.name = std::string{name}, .stands_for = std::string{name}, .hides_sources = false};
+  return {.name = std::string{name},
+          .stands_for = std::string{name},
+          .hides_sources = false,
+          .ends_connections = false};
 }
 
 bool applies(const Scenario& scenario, const ModeTraits& mode) {

@@ -107,11 +107,13 @@ struct Scenario {
 [[nodiscard]] std::set<Listener> listeners_in(const YAML::Node& objects);
 
 // Of a mode: its name, whose expectations and defaults it takes where the scenarios do not name it,
-// and whether endpoints see the node's address whoever the client is.
+// whether endpoints see the node's address whoever the client is, and whether it ends connections
+// itself: then no answer can take another way than through the node.
 struct ModeTraits {
   std::string name;
   std::string stands_for;
   bool hides_sources = false;
+  bool ends_connections = false;
 };
 [[nodiscard]] ModeTraits mode_traits(std::string_view name);
 

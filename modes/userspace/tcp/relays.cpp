@@ -1,0 +1,313 @@
+#include "modes/userspace/tcp/relays.hpp"
+
+#include "modes/userspace/tcp/proxy_protocol.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace modes::userspace::tcp {
+namespace {
+
+constexpr std::size_t kBufferSize = 64 * 1024;
+constexpr std::size_t kPipeSize = 1024 * 1024;
+constexpr std::size_t kPipes = 32;  // of a worker
+constexpr int kEventsPerTurn = 128;
+
+// How often it is looked whether the rest has been delivered before a reset, and for how long.
+constexpr auto kDrainStep = std::chrono::milliseconds{20};
+constexpr auto kDrainLimit = std::chrono::seconds{3};
+
+constexpr std::uint32_t kInterest = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+
+// epoll's word: generation, slot, side.
+constexpr std::uint64_t word(std::uint32_t slot, unsigned side, std::uint32_t generation) {
+  return static_cast<std::uint64_t>(generation) << 32 | slot << 1 | side;
+}
+
+}  // namespace
+
+Relays::Relays(const RelaySettings& settings)
+    : settings_{settings},
+      shop_{PipePool{kPipes, kPipeSize}, std::vector<std::byte>(kBufferSize), settings.splices} {}
+
+Relays::~Relays() {
+  abort_all();
+}
+
+Result<std::unique_ptr<Relays>> Relays::open(const RelaySettings& settings) {
+  std::unique_ptr<Relays> relays{new Relays{settings}};
+  relays->epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
+  if (!relays->epoll_) return proxy::system_error(errno, "create an epoll descriptor");
+  return relays;
+}
+
+Relays::Slot Relays::allocate() {
+  if (free_.empty()) {
+    const auto first = static_cast<Slot>(blocks_.size() * kBlock);
+    blocks_.push_back(std::make_unique<std::array<Relay, kBlock>>());
+    for (Slot i = kBlock; i > 0; --i) free_.push_back(first + i - 1);
+  }
+  const auto slot = free_.back();
+  free_.pop_back();
+  ++size_;
+  return slot;
+}
+
+void Relays::watch(int fd, Slot slot, Side side, std::uint32_t generation, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = word(slot, side, generation);
+  // Can fail only for want of kernel memory; then the connection's time-out ends it.
+  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+// ── connecting ──────────────────────────────────────────────────────────────────────────────────
+
+void Relays::begin(Arrival arrival) {
+  ++counts_.begun;
+  const auto slot = allocate();
+  auto& relay = at(slot);
+  relay.phase = Phase::connecting;
+  relay.ends[client] = End{arrival.socket.release(), false, false, false};
+  auto candidates = arrival.service->candidates(arrival.vip, arrival.entrance,
+                                                arrival.client.address, Clock::now());
+  relay.setup = std::make_unique<Setup>(Setup{std::move(arrival), std::move(candidates), {}});
+  try_next(slot);
+}
+
+Connecting Relays::how_to_connect(const Setup& setup) const {
+  Connecting how{.source = std::nullopt, .marked = settings_.marks};
+  const auto& from = setup.arrival.client.address;
+  // A pod that is its own endpoint would take an answer from itself for a stray packet.
+  const bool hides = setup.arrival.entrance == Entrance::masked || from.is_loopback() ||
+                     from == setup.trying.address;
+  if (settings_.transparent && !hides) how.source = from;
+  return how;
+}
+
+void Relays::try_next(Slot slot) {
+  auto& relay = at(slot);
+  auto& setup = *relay.setup;
+  while (const auto* candidate = setup.candidates.next()) {
+    setup.trying = *candidate;
+    auto socket = connect_to({candidate->address, candidate->port}, how_to_connect(setup));
+    if (!socket) {
+      setup.retried = true;
+      continue;
+    }
+    const int fd = socket->release();
+    relay.ends[endpoint] = End{fd, false, false, false};
+    const bool last = setup.candidates.left() == 0;
+    const auto patience = last ? settings_.last_patience : settings_.patience;
+    (last ? long_waits_ : short_waits_)
+        .push_back({Clock::now() + patience, slot, relay.generation, ++attempts_});
+    watch(fd, slot, endpoint, relay.generation, kInterest);
+    return;
+  }
+  give_up(slot);
+}
+
+void Relays::give_up(Slot slot) {
+  ++counts_.unreached;
+  close_with_reset(at(slot), client);
+  finish(slot);
+}
+
+void Relays::connected(Slot slot) {
+  auto& relay = at(slot);
+  const auto setup = std::move(relay.setup);
+  const auto& arrival = setup->arrival;
+  if (setup->retried) ++counts_.retried;
+  relay.phase = Phase::relaying;
+  relay.lease = arrival.service->connected(arrival.client.address, setup->trying, Clock::now());
+  relay.ends[endpoint].writable = true;
+  relay.ends[client].writable = true;
+  relay.ends[client].readable = true;  // most clients speak first, and have by now
+  if (arrival.service->announces_client()) {
+    relay.streams[client].prepend(
+        proxy_protocol_header(arrival.client, {arrival.vip.address, arrival.vip.port}).bytes());
+  }
+  watch(relay.ends[client].fd, slot, client, relay.generation, kInterest);
+  move(slot);
+}
+
+// ── relaying ────────────────────────────────────────────────────────────────────────────────────
+
+bool Relays::turn() {
+  std::array<epoll_event, kEventsPerTurn> events;
+  const int timeout = 0;
+  const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, timeout);
+  for (int i = 0; i < count; ++i) {
+    const auto data = events[static_cast<std::size_t>(i)].data.u64;
+    const auto slot = static_cast<Slot>(data & 0xffffffff) >> 1;
+    const auto side = static_cast<Side>(data & 1);
+    if (at(slot).generation != data >> 32) continue;
+    handle(slot, side, events[static_cast<std::size_t>(i)].events);
+  }
+  for (auto ready = std::exchange(ready_, {}); const auto slot : ready) {
+    at(slot).queued = false;
+    if (at(slot).phase == Phase::relaying) move(slot);
+  }
+  return count == kEventsPerTurn || !ready_.empty();
+}
+
+void Relays::handle(Slot slot, Side side, std::uint32_t events) {
+  auto& relay = at(slot);
+  auto& end = relay.ends[side];
+  if (relay.phase == Phase::connecting) {
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+      relay.setup->retried = true;
+      close(relay, endpoint);
+      ++relay.generation;  // no more events or deadlines of this attempt
+      return try_next(slot);
+    }
+    if ((events & EPOLLOUT) == 0) return;
+    if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) end.readable = true;
+    end.hung_up = (events & EPOLLRDHUP) != 0;
+    return connected(slot);
+  }
+  if ((events & EPOLLOUT) != 0) end.writable = true;
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) end.readable = true;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) end.hung_up = true;
+  if (relay.phase == Phase::relaying) return move(slot);
+  if (relay.phase == Phase::draining) drain(slot);
+}
+
+void Relays::move(Slot slot) {
+  auto& relay = at(slot);
+  bool more = false;
+  for (const auto from : {client, endpoint}) {
+    const auto to = from == client ? endpoint : client;
+    // The last end of stream is passed on by closing.
+    if (relay.streams[to].has_ended()) relay.streams[from].leave_open_end();
+    switch (relay.streams[from].pump(relay.ends[from], relay.ends[to], shop_)) {
+      case Stream::State::ready:
+        more = true;
+        break;
+      case Stream::State::from_failed:
+        return fail(slot, from);
+      case Stream::State::to_failed:
+        return fail(slot, to);
+      case Stream::State::waiting:
+      case Stream::State::ended:
+        break;
+    }
+  }
+  if (relay.streams[client].has_ended() && relay.streams[endpoint].has_ended()) {
+    close(relay, client);
+    close(relay, endpoint);
+    return finish(slot);
+  }
+  if (more && !relay.queued) {
+    relay.queued = true;
+    ready_.push_back(slot);
+  }
+}
+
+// One side was reset. What it had sent before still goes to the other, which is reset when it has
+// it: a reset overtakes what waits in the send buffer.
+void Relays::fail(Slot slot, Side dead) {
+  auto& relay = at(slot);
+  ++counts_.reset;
+  relay.phase = Phase::draining;
+  relay.dead = dead;
+  drains_.push_back({Clock::now() + kDrainLimit, slot, relay.generation, 0});
+  drain(slot);
+}
+
+void Relays::drain(Slot slot) {
+  auto& relay = at(slot);
+  const auto other = relay.dead == client ? endpoint : client;
+  auto& stream = relay.streams[relay.dead];
+  stream.leave_open_end();
+  relay.ends[relay.dead].readable = true;
+  auto state = Stream::State::ready;
+  while (state == Stream::State::ready) {
+    state = stream.pump(relay.ends[relay.dead], relay.ends[other], shop_);
+  }
+  const bool undelivered = stream.holds_bytes() && state == Stream::State::waiting;
+  if (undelivered ||
+      (state != Stream::State::to_failed && unacknowledged(relay.ends[other].fd) > 0)) {
+    return;  // expire() looks again
+  }
+  close_with_reset(relay, other);
+  close(relay, relay.dead);
+  finish(slot);
+}
+
+void Relays::close(Relay& relay, Side side) {
+  UniqueFd{std::exchange(relay.ends[side].fd, -1)}.reset();
+}
+
+void Relays::close_with_reset(Relay& relay, Side side) {
+  reset(UniqueFd{std::exchange(relay.ends[side].fd, -1)});
+}
+
+void Relays::finish(Slot slot) {
+  auto& relay = at(slot);
+  for (auto& stream : relay.streams) stream.release(shop_);
+  relay.streams = {};
+  relay.ends = {};
+  relay.setup.reset();
+  relay.lease = {};
+  relay.phase = Phase::free;
+  ++relay.generation;
+  --size_;
+  free_.push_back(slot);
+}
+
+void Relays::abort_all() {
+  for (Slot slot = 0; slot < blocks_.size() * kBlock; ++slot) {
+    auto& relay = at(slot);
+    if (relay.phase == Phase::free) continue;
+    for (const auto side : {client, endpoint}) {
+      if (relay.ends[side].fd >= 0) close_with_reset(relay, side);
+    }
+    finish(slot);
+  }
+}
+
+// ── time ────────────────────────────────────────────────────────────────────────────────────────
+
+std::optional<Clock::time_point> Relays::next_deadline() const {
+  std::optional<Clock::time_point> next;
+  const auto earlier = [&](Clock::time_point at) { next = next ? std::min(*next, at) : at; };
+  if (!short_waits_.empty()) earlier(short_waits_.front().at);
+  if (!long_waits_.empty()) earlier(long_waits_.front().at);
+  if (!drains_.empty()) earlier(std::min(drains_.front().at, Clock::now() + kDrainStep));
+  return next;
+}
+
+void Relays::expire(Clock::time_point now) {
+  for (auto* waits : {&short_waits_, &long_waits_}) {
+    while (!waits->empty()) {
+      const auto deadline = waits->front();
+      auto& relay = at(deadline.slot);
+      const bool over = relay.generation != deadline.generation || relay.phase != Phase::connecting;
+      if (!over && deadline.at > now) break;
+      waits->pop_front();
+      if (over) continue;
+      relay.setup->retried = true;
+      close(relay, endpoint);
+      ++relay.generation;
+      try_next(deadline.slot);
+    }
+  }
+  for (auto left = drains_.size(); left > 0; --left) {
+    const auto deadline = drains_.front();
+    drains_.pop_front();
+    auto& relay = at(deadline.slot);
+    if (relay.generation != deadline.generation || relay.phase != Phase::draining) continue;
+    if (deadline.at <= now) {
+      for (const auto side : {client, endpoint}) close_with_reset(relay, side);
+      finish(deadline.slot);
+      continue;
+    }
+    drains_.push_back(deadline);
+    drain(deadline.slot);
+  }
+}
+
+}  // namespace modes::userspace::tcp

@@ -1,0 +1,136 @@
+// The TCP connections of one worker: connects each client to an endpoint and relays between them.
+//
+//   begin ─► connecting ──connected──► relaying ──both ends──► gone
+//               │  ▲                      │
+//            refused, silent           a reset ─► draining ─► gone, the other side reset as well
+//               └──┘ next candidate
+//
+// All sockets live in one epoll set of our own, edge-triggered, each added once and never changed:
+// an idle connection costs a few dozen bytes here. Whoever owns this awaits fd() and calls turn().
+// Not thread-safe: belongs to its worker.
+#pragma once
+
+#include "modes/userspace/directory.hpp"
+#include "modes/userspace/tcp/stream.hpp"
+#include "modes/userspace/tcp/tcp_socket.hpp"
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace modes::userspace::tcp {
+
+// A connection that has come in, and where it is to go.
+struct Arrival {
+  UniqueFd socket;
+  Peer client;
+  Vip vip;  // as the client addressed it
+  Entrance entrance = Entrance::inside;
+  ServicePtr service;
+};
+
+struct RelayCounts {
+  std::uint64_t begun = 0;
+  std::uint64_t retried = 0;    // connected only with another candidate than the first
+  std::uint64_t unreached = 0;  // reset because no candidate could be connected to
+  std::uint64_t reset = 0;      // ended by a reset of one side
+};
+
+struct RelaySettings {
+  bool transparent = false;  // Entrance inside and outside: endpoints see the client's address
+  bool marks = true;         // sets kOwnMark
+  bool splices = true;
+  std::chrono::milliseconds patience{1000};         // with an endpoint while there are others
+  std::chrono::milliseconds last_patience{10'000};  // with the last one
+};
+
+class Relays {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Relays>> open(const RelaySettings& settings);
+  ~Relays();
+  Relays(const Relays&) = delete;
+  Relays& operator=(const Relays&) = delete;
+
+  // Connects to an endpoint of the service; resets the client if there is none.
+  void begin(Arrival arrival);
+
+  // Readable when turn() has something to do.
+  [[nodiscard]] int fd() const { return epoll_.get(); }
+  // Does what is to be done now, a bounded amount. True if there is more at once.
+  bool turn();
+
+  // When expire() has something to do next.
+  [[nodiscard]] std::optional<Clock::time_point> next_deadline() const;
+  void expire(Clock::time_point now);
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] const RelayCounts& counts() const { return counts_; }
+  // Resets all that are left.
+  void abort_all();
+
+ private:
+  enum class Phase : std::uint8_t { free, connecting, relaying, draining };
+  enum Side : std::uint8_t { client = 0, endpoint = 1 };
+  // What is needed only until the connection stands.
+  struct Setup {
+    Arrival arrival;
+    Candidates candidates;
+    Endpoint trying;
+    bool retried = false;
+  };
+  struct Relay {
+    std::array<End, 2> ends;        // by Side
+    std::array<Stream, 2> streams;  // streams[s] moves from ends[s] to the other
+    std::unique_ptr<Setup> setup;   // connecting
+    Lease lease;
+    std::uint32_t generation = 0;  // of the slot: events of earlier ones are told apart
+    Phase phase = Phase::free;
+    bool queued = false;  // in ready_
+    Side dead = client;   // draining: whose connection was reset
+  };
+  using Slot = std::uint32_t;
+  struct Deadline {
+    Clock::time_point at;
+    Slot slot;
+    std::uint32_t generation;
+    std::uint32_t attempt;  // connecting: which candidate this is about
+  };
+
+  explicit Relays(const RelaySettings& settings);
+
+  [[nodiscard]] Relay& at(Slot slot) { return (*blocks_[slot / kBlock])[slot % kBlock]; }
+  [[nodiscard]] Slot allocate();
+  void watch(int fd, Slot slot, Side side, std::uint32_t generation, std::uint32_t events);
+  void handle(Slot slot, Side side, std::uint32_t events);
+
+  void try_next(Slot slot);
+  [[nodiscard]] Connecting how_to_connect(const Setup& setup) const;
+  void connected(Slot slot);
+  void give_up(Slot slot);
+
+  void move(Slot slot);
+  void fail(Slot slot, Side dead);
+  void drain(Slot slot);
+  void finish(Slot slot);
+  void close(Relay& relay, Side side);
+  void close_with_reset(Relay& relay, Side side);
+
+  static constexpr std::size_t kBlock = 256;
+
+  RelaySettings settings_;
+  UniqueFd epoll_;
+  Workshop shop_;
+  std::vector<std::unique_ptr<std::array<Relay, kBlock>>> blocks_;
+  std::vector<Slot> free_;
+  std::size_t size_ = 0;
+  std::vector<Slot> ready_;  // had a turn and have more to do
+  // In the order of time: each has one length of waiting.
+  std::deque<Deadline> short_waits_, long_waits_, drains_;
+  std::uint32_t attempts_ = 0;
+  RelayCounts counts_;
+};
+
+}  // namespace modes::userspace::tcp
