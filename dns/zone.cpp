@@ -82,6 +82,28 @@ const ZoneService* Zone::find_service(Bytes labels) const {
   });
 }
 
+std::optional<std::uint64_t> Zone::service_hash_of(Bytes query) const {
+  LowerName name;
+  Reader reader{query};
+  reader.skip(header::kSize);
+  if (!name.read_question(reader) || !name.is_below_or_at(options->domain)) return std::nullopt;
+  const std::size_t labels = name.label_count() - options->domain.label_count();
+  if (labels < 3 || !is(name.label(labels - 1), "\3svc"sv)) return std::nullopt;
+  return hash(name.labels(labels - 3, labels - 1));
+}
+
+void Zone::prefetch(std::span<const std::uint64_t> service_hashes) const {
+  for (const auto hash : service_hashes) services.prefetch_bucket(hash);
+  for (const auto hash : service_hashes) services.prefetch_slots(hash);
+  for (const auto hash : service_hashes) {
+    services.visit(hash, [](const ZoneService& service) {
+      const auto* facts = reinterpret_cast<const char*>(service.facts.get());
+      for (std::size_t at = 0; at < sizeof(ServiceFacts); at += 64) __builtin_prefetch(facts + at);
+      return true;
+    });
+  }
+}
+
 bool Zone::has_namespace(Bytes label) const {
   return namespaces.find(hash(label),
                          [&](const auto& known) { return text_of(label) == *known; }) != nullptr;

@@ -88,6 +88,13 @@ struct Zone {
   // "\3web\4shop" and its hash.
   [[nodiscard]] const ZoneService* find_service(Bytes labels) const;
 
+  // The hash of the service that a query is about; nullopt if it is about no service of ours. The
+  // query may be any bytes.
+  [[nodiscard]] std::optional<std::uint64_t> service_hash_of(Bytes query) const;
+  // Begins to load what answers about these services will read: a zone is larger than the caches
+  // next to a core, and a batch of queries then waits for memory once rather than each.
+  void prefetch(std::span<const std::uint64_t> service_hashes) const;
+
   // Calls `visitor(const ZoneService&, std::optional<EndpointTable::Index>)` for what has the
   // address: the services whose cluster IP it is, or, if there is none, every endpoint that has
   // records. True if there was any.

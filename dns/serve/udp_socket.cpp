@@ -2,9 +2,12 @@
 
 #include "dns/address_name.hpp"
 
+#include <netinet/udp.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <span>
 
 namespace dns::serve {
 
@@ -157,7 +160,8 @@ bool send_reply(int fd, const ReplyPath& path, Bytes reply) {
 
 UdpBatch::UdpBatch() : rooms_{new std::array<Room, kSize>}, used_{kSize} {
   std::memset(received_.data(), 0, sizeof received_);
-  std::memset(replies_.data(), 0, sizeof replies_);
+  std::memset(sent_.data(), 0, sizeof sent_);
+  std::memset(segment_sizes_.data(), 0, sizeof segment_sizes_);
   for (std::size_t i = 0; i < kSize; ++i) {
     query_parts_[i] = {(*rooms_)[i].query.data(), kQueryRoom};
     auto& header = received_[i].msg_hdr;
@@ -204,31 +208,105 @@ MutableBytes UdpBatch::reply_room(std::size_t i) {
 }
 
 void UdpBatch::reply(std::size_t i, std::size_t size) {
-  const auto& from = received_[i].msg_hdr;
-  reply_parts_[reply_count_] = {(*rooms_)[i].reply.data(), size};
-  auto& header = replies_[reply_count_].msg_hdr;
+  replies_[reply_count_++] = {static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(size), 0};
+}
+
+bool UdpBatch::are_alike(const Reply& a, const Reply& b) const {
+  const auto& from = received_[a.query].msg_hdr;
+  return a.size == b.size && from.msg_controllen == 0 &&
+         std::memcmp(&clients_[a.query], &clients_[b.query], from.msg_namelen) == 0;
+}
+
+void UdpBatch::group_replies() {
+  // Where to look for a group that a reply may join; a collision costs a chance, no more.
+  constexpr std::size_t kSlots = 128;
+  constexpr std::uint8_t kNone = 0xff;
+  static_assert(kSize <= kNone);
+  constexpr std::size_t kMaxBytes = 60'000;  // of one group: what a datagram can hold
+  std::array<std::uint8_t, kSlots> slots;
+  slots.fill(kNone);
+  group_count_ = 0;
+  for (std::size_t r = 0; r < reply_count_; ++r) {
+    auto& reply = replies_[r];
+    const std::size_t port = clients_[reply.query].v4.sin_port;  // at one place in both families
+    auto& slot = slots[(port * 31 + port / 256 + reply.size) % kSlots];
+    if (may_segment_ && slot != kNone) {
+      auto& group = groups_[slot];
+      if ((group.count + 1u) * reply.size <= kMaxBytes && are_alike(replies_[group.first], reply)) {
+        reply.group = slot;
+        ++group.count;
+        continue;
+      }
+    }
+    slot = static_cast<std::uint8_t>(group_count_);
+    reply.group = slot;
+    groups_[group_count_++] = {.first = static_cast<std::uint16_t>(r), .count = 1, .part = 0};
+  }
+  std::uint16_t part = 0;
+  for (std::size_t g = 0; g < group_count_; ++g) {
+    groups_[g].part = part;
+    part = static_cast<std::uint16_t>(part + groups_[g].count);
+    groups_[g].count = 0;
+  }
+  for (const auto& reply : std::span{replies_}.first(reply_count_)) {
+    auto& group = groups_[reply.group];
+    reply_parts_[group.part + group.count++] = {(*rooms_)[reply.query].reply.data(), reply.size};
+  }
+}
+
+void UdpBatch::address_group(std::size_t g) {
+  const auto& group = groups_[g];
+  const auto& first = replies_[group.first];
+  const auto& from = received_[first.query].msg_hdr;
+  auto& header = sent_[g].msg_hdr;
   header.msg_name = from.msg_name;
   header.msg_namelen = from.msg_namelen;
-  header.msg_iov = &reply_parts_[reply_count_];
-  header.msg_iovlen = 1;
+  header.msg_iov = &reply_parts_[group.part];
+  header.msg_iovlen = group.count;
   // What came with the query, our own address, is what goes out with the reply.
   header.msg_control = from.msg_controllen > 0 ? from.msg_control : nullptr;
   header.msg_controllen = from.msg_controllen;
-  ++reply_count_;
+  if (group.count == 1) return;
+  auto& control = segment_sizes_[g].control;
+  header.msg_control = control.data();
+  header.msg_controllen = control.size();
+  auto* message = CMSG_FIRSTHDR(&header);
+  message->cmsg_level = SOL_UDP;
+  message->cmsg_type = UDP_SEGMENT;
+  message->cmsg_len = CMSG_LEN(sizeof first.size);
+  std::memcpy(CMSG_DATA(message), &first.size, sizeof first.size);
+}
+
+std::size_t UdpBatch::send_one_by_one(int fd, const Group& group) {
+  const auto path = reply_path(replies_[group.first].query);
+  std::size_t failed = 0;
+  for (const auto& part : std::span{reply_parts_}.subspan(group.part, group.count)) {
+    const Bytes reply{static_cast<const std::uint8_t*>(part.iov_base), part.iov_len};
+    failed += send_reply(fd, path, reply) ? 0 : 1;
+  }
+  return failed;
 }
 
 std::size_t UdpBatch::send(int fd) {
+  group_replies();
+  for (std::size_t g = 0; g < group_count_; ++g) address_group(g);
   std::size_t failed = 0;
   std::size_t at = 0;
-  while (at < reply_count_) {
-    const int sent = sendmmsg(fd, &replies_[at], static_cast<unsigned>(reply_count_ - at), 0);
+  while (at < group_count_) {
+    const int sent = sendmmsg(fd, &sent_[at], static_cast<unsigned>(group_count_ - at), 0);
     if (sent > 0) {
       at += static_cast<std::size_t>(sent);
-    } else if (errno != EINTR) {
-      // The first of the rest cannot be sent (no route, a firewall); the others may well be.
-      ++failed;
-      ++at;
+      continue;
     }
+    if (errno == EINTR) continue;
+    // The first of the rest cannot be sent (no route, a firewall); the others may well be.
+    const auto& group = groups_[at++];
+    if (group.count == 1) {
+      ++failed;
+      continue;
+    }
+    if (errno == EIO || errno == EINVAL) may_segment_ = false;  // not on this link, or kernel
+    failed += send_one_by_one(fd, group);
   }
   reply_count_ = 0;
   return failed;

@@ -79,6 +79,23 @@ class UdpBatch {
   std::size_t send(int fd);
 
  private:
+  // Replies of one size to one client: the kernel takes them as one long datagram and cuts it at
+  // the far end of its way (UDP_SEGMENT, Linux 4.18). Others are groups of one.
+  struct Group {
+    std::uint16_t first = 0;  // index into replies_ of the one that the others are like
+    std::uint16_t count = 0;
+    std::uint16_t part = 0;  // where its replies begin in reply_parts_
+  };
+  struct Reply {
+    std::uint16_t query = 0;  // index into received_
+    std::uint16_t size = 0;
+    std::uint16_t group = 0;
+  };
+  [[nodiscard]] bool are_alike(const Reply& a, const Reply& b) const;
+  void group_replies();
+  void address_group(std::size_t g);
+  std::size_t send_one_by_one(int fd, const Group& group);
+
   struct Room {
     std::array<std::uint8_t, kQueryRoom> query;
     std::array<std::uint8_t, kMaxUdpSize> reply;
@@ -88,10 +105,18 @@ class UdpBatch {
   std::array<KernelAddress, kSize> clients_;
   std::array<mmsghdr, kSize> received_;
   std::array<iovec, kSize> query_parts_;
-  std::array<mmsghdr, kSize> replies_;
-  std::array<iovec, kSize> reply_parts_;
-  std::size_t used_;  // entries of received_ that the kernel has written to
+  std::array<Reply, kSize> replies_;
   std::size_t reply_count_ = 0;
+  std::array<Group, kSize> groups_;
+  std::size_t group_count_ = 0;
+  std::array<mmsghdr, kSize> sent_;  // one for each group
+  std::array<iovec, kSize> reply_parts_;
+  struct SegmentSize {
+    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(std::uint16_t))> control;
+  };
+  std::array<SegmentSize, kSize> segment_sizes_;
+  std::size_t used_;         // entries of received_ that the kernel has written to
+  bool may_segment_ = true;  // until the kernel says that it cannot
 };
 
 }  // namespace dns::serve

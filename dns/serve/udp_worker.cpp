@@ -70,11 +70,21 @@ void UdpWorker::serve(int fd, bool wait) {
   {
     const Epochs::Inside inside{reader_};
     const auto& zone = shared_.zone.read();
+    if (count > 1) prefetch(zone, count);
     for (std::size_t i = 0; i < count; ++i) answer(fd, zone, i);
   }
   counters_.send_failures.add(batch_.send(fd));
   const auto took = static_cast<std::uint64_t>(steady_now() - now_);
   for (std::size_t i = 0; i < count; ++i) counters_.duration.add(took);
+}
+
+void UdpWorker::prefetch(const Zone& zone, std::size_t count) const {
+  std::array<std::uint64_t, UdpBatch::kSize> hashes;
+  std::size_t known = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (const auto hash = zone.service_hash_of(batch_.query(i))) hashes[known++] = *hash;
+  }
+  zone.prefetch(std::span{hashes}.first(known));
 }
 
 void UdpWorker::answer(int fd, const Zone& zone, std::size_t i) {

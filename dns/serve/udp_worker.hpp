@@ -34,6 +34,7 @@ class UdpWorker {
  private:
   void run();
   void serve(int fd, bool wait);
+  void prefetch(const Zone& zone, std::size_t count) const;
   void answer(int fd, const Zone& zone, std::size_t i);
   [[nodiscard]] bool is_over_limit(const IpAddress& client, std::size_t& size);
 
