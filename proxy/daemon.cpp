@@ -26,6 +26,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <malloc.h>
+
 #include <csignal>
 #include <optional>
 #include <random>
@@ -149,7 +151,9 @@ Daemon::Daemon(const DaemonParts& parts)
            .addresses = parts.config.node_port_addresses,
            .local_addresses = host::local_addresses,
            .proxy_healthy = [this] { return health_.is_healthy(status::Moment::now()); }}},
-      intake_{table_, *this},
+      intake_{table_, *this,
+              forwards() || parts.config.dns.listen.empty() ? sync::Intake::Keep::all
+                                                            : sync::Intake::Keep::node},
       health_server_{io_.get_executor(),
                      status::handler_for(status::health_pages(
                          health_, metrics_, [this] { return records_are_complete_; }))},
@@ -404,6 +408,9 @@ void Daemon::fail(const std::exception_ptr& error) {
 // ──────────────────────────────────────────────────────────────────────────────────
 
 void Daemon::records_replaced(std::size_t count) {
+#ifdef __GLIBC__
+  (void)::malloc_trim(0);  // what reading a full list took for a moment is a third of all memory
+#endif
   records_are_complete_ = true;
   complete_.cancel();
   reporter_.records_replaced(count);

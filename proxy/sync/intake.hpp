@@ -5,6 +5,7 @@
 #include "proxy/sources/source.hpp"
 #include "proxy/state/service_table.hpp"
 
+#include <cstdint>
 #include <vector>
 
 namespace proxy::sync {
@@ -25,9 +26,13 @@ class IntakeListener {
 
 class Intake final : public sources::Sink {
  public:
+  // What the table is given: where nothing is ever forwarded (a daemon that serves DNS alone) only
+  // what says something about this node.
+  enum class Keep : std::uint8_t { all, node };
+
   // Both outlive the intake.
-  Intake(state::ServiceTable& table, IntakeListener& listener)
-      : table_{table}, listener_{listener} {}
+  Intake(state::ServiceTable& table, IntakeListener& listener, Keep keep = Keep::all)
+      : table_{table}, listener_{listener}, keep_{keep} {}
 
   void replace(std::vector<records::Record> all) override;
   void change(std::vector<sources::Change> changes) override;
@@ -39,6 +44,7 @@ class Intake final : public sources::Sink {
  private:
   state::ServiceTable& table_;
   IntakeListener& listener_;
+  Keep keep_;
   std::vector<sources::Problem> problems_;  // sorted, no duplicates
 };
 

@@ -208,6 +208,17 @@ TEST(Intake, FillsTheTableAndTells) {
               ElementsAre("2 records to come", "2 records", "1 changes to come", "changed"));
 }
 
+TEST(Intake, KeepsNoServicesWhereNothingIsForwarded) {
+  state::ServiceTable table{{.name = "node-a"}};
+  Joined listener;
+  Intake intake{table, listener, Intake::Keep::node};
+  intake.replace({fakes::service("a", 1), fakes::service("b", 2)});
+  intake.change({fakes::service("c", 3)});
+  EXPECT_EQ(table.size(), 0U);
+  EXPECT_THAT(listener.words,
+              ElementsAre("2 records to come", "2 records", "1 changes to come", "changed"));
+}
+
 TEST(Intake, TellsEachProblemWhenItComesAndWhenItGoes) {
   state::ServiceTable table{{.name = "node-a"}};
   Joined listener;
