@@ -152,8 +152,8 @@ Daemon::Daemon(const DaemonParts& parts)
            .local_addresses = host::local_addresses,
            .proxy_healthy = [this] { return health_.is_healthy(status::Moment::now()); }}},
       intake_{table_, *this,
-              forwards() || parts.config.dns.listen.empty() ? sync::Intake::Keep::all
-                                                            : sync::Intake::Keep::node},
+              forwards() || !parts.config.dns.is_served() ? sync::Intake::Keep::all
+                                                          : sync::Intake::Keep::node},
       health_server_{io_.get_executor(),
                      status::handler_for(status::health_pages(
                          health_, metrics_, [this] { return records_are_complete_; }))},

@@ -1,4 +1,5 @@
 // The program viaduct: chooses the command and puts the pieces together.
+#include "dns/node/node_local.hpp"
 #include "dns/serve/from_config.hpp"
 #include "dns/serve/query_command.hpp"
 #include "modes/iptables/cleanup.hpp"
@@ -154,7 +155,9 @@ Result<ReadFlags> read_flags(config::FlagValues flags) {
 
 Result<std::unique_ptr<NameService>> make_name_service(
     const dns::serve::ConfiguredServer& configured, Log& log) {
-  if (configured.options.listen.empty()) return std::unique_ptr<NameService>{};
+  if (configured.options.listen.empty() && configured.options.node_local.empty()) {
+    return std::unique_ptr<NameService>{};
+  }
   for (const auto& warning : configured.warnings) log.warning(warning);
   auto server = dns::serve::Server::start(configured.options, log);
   if (!server) return server.error();
@@ -276,6 +279,9 @@ int cleanup() {
   const auto report = done.get();
   if (!report) return complain(report.error(), kFailed);
   fmt::print("removed {} rules and {} chains\n", report->rules, report->chains);
+  const auto dns = dns::node::remove_leftovers();
+  if (!dns) return complain(dns.error(), kFailed);
+  if (*dns) fmt::print("removed what kept DNS on this node\n");
   return kDone;
 }
 

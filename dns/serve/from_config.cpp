@@ -82,6 +82,10 @@ Result<ConfiguredServer> server_from_config(const proxy::config::Dns& config,
   ConfiguredServer made;
   auto& options = made.options;
   options.listen = config.listen;
+  if (config.node_local.size() > node::kMaxAddresses) {
+    return invalid(fmt::format("--dns-node-local: more than {} addresses", node::kMaxAddresses));
+  }
+  options.node_local = config.node_local;
   options.workers = config.workers;
   options.rate_limit = config.rate_limit;
   options.log_queries = config.log_queries;
@@ -108,7 +112,7 @@ Result<ConfiguredServer> server_from_config(const proxy::config::Dns& config,
     for (const auto& server : host.name_servers) upstreams->push_back({server, false, {}});
   }
   for (const auto& upstream : *upstreams) {
-    if (is_own(upstream.address, config.listen)) {
+    if (is_own(upstream.address, config.listen) || is_own(upstream.address, config.node_local)) {
       made.warnings.push_back(
           fmt::format("dns: upstream {} is this server itself; it is not used", upstream.text()));
     } else {

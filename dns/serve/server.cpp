@@ -59,8 +59,9 @@ ServerOptions complete(ServerOptions options) {
   options.responder.recursion =
       !options.forward.upstreams.empty() || !options.forward.stub_domains.empty();
   options.responder.tcp_idle = options.tcp.idle;
-  for (const auto& address : options.listen) {
-    if (!address.address.is_unspecified()) {
+  for (const auto* list : {&options.listen, &options.node_local}) {
+    for (const auto& address : *list) {
+      if (address.address.is_unspecified()) continue;
       options.responder.name_server_addresses.push_back(address.address);
     }
   }
@@ -93,7 +94,7 @@ struct Server::Impl {
   }
 
   [[nodiscard]] Result<void> listen();
-  [[nodiscard]] Result<void> listen(const SocketAddress& wanted,
+  [[nodiscard]] Result<void> listen(const SocketAddress& wanted, Locality locality,
                                     std::vector<std::vector<proxy::UniqueFd>>& sockets);
   [[nodiscard]] Result<bool> has_predecessor() const;
   void join_predecessor();
@@ -116,25 +117,26 @@ struct Server::Impl {
   std::vector<std::unique_ptr<UdpWorker>> workers;
   std::vector<SocketAddress> addresses;
   std::thread service_thread;
+  node::NodeLocal node_local{{.owner = random_number(), .addresses = options.node_local}};
   bool running = false;
   bool waiting = false;  // a predecessor answers until we know the zone
 };
 
 // One socket for each worker, all on the same port.
-Result<void> Server::Impl::listen(const SocketAddress& wanted,
+Result<void> Server::Impl::listen(const SocketAddress& wanted, Locality locality,
                                   std::vector<std::vector<proxy::UniqueFd>>& sockets) {
   for (int attempt = 0;; ++attempt) {
     std::vector<proxy::UniqueFd> bound;
     auto address = wanted;
     while (bound.size() < options.workers) {
-      auto fd = bind_udp(address);
+      auto fd = bind_udp(address, locality);
       if (!fd) return fd.error();
       const auto actual = bound_address(fd->get());
       if (!actual) return actual.error();
       address.port = actual->port;
       bound.push_back(std::move(*fd));
     }
-    const auto listening = tcp->listen(address);
+    const auto listening = tcp->listen(address, locality);
     if (!listening) {
       const bool port_taken = listening.error().code == std::errc::address_in_use;
       if (wanted.port.value == 0 && port_taken && attempt < kPortAttempts) continue;
@@ -149,7 +151,10 @@ Result<void> Server::Impl::listen(const SocketAddress& wanted,
 Result<void> Server::Impl::listen() {
   std::vector<std::vector<proxy::UniqueFd>> sockets(options.workers);
   for (const auto& address : options.listen) {
-    if (auto bound = listen(address, sockets); !bound) return bound.error();
+    if (auto bound = listen(address, Locality::now, sockets); !bound) return bound.error();
+  }
+  for (const auto& address : options.node_local) {
+    if (auto bound = listen(address, Locality::later, sockets); !bound) return bound.error();
   }
   for (auto& of_worker : sockets) {
     workers.push_back(std::make_unique<UdpWorker>(shared, epochs.add_reader(), std::move(of_worker),
@@ -160,10 +165,12 @@ Result<void> Server::Impl::listen() {
 
 // Whether a predecessor still serves any of the addresses.
 Result<bool> Server::Impl::has_predecessor() const {
-  for (const auto& address : options.listen) {
-    if (address.port.value == 0) continue;
-    const auto served = is_served(address);
-    if (!served || *served) return served;
+  for (const auto* list : {&options.listen, &options.node_local}) {
+    for (const auto& address : *list) {
+      if (address.port.value == 0) continue;
+      const auto served = is_served(address);
+      if (!served || *served) return served;
+    }
   }
   return false;
 }
@@ -193,10 +200,17 @@ void Server::Impl::join_predecessor() {
   }
   for (const auto& worker : workers) worker->start();
   waiting = false;
+  if (const auto taken = node_local.take(); !taken) {
+    log.error("dns: node-local addresses: " + taken.error().text());
+  }
 }
 
 void Server::Impl::stop() {
   if (!std::exchange(running, false)) return;
+  const auto complain = [&](const Result<void>& done) {
+    if (!done) log.error("dns: node-local addresses: " + done.error().text());
+  };
+  complain(node_local.turn_away());
   for (const auto& worker : workers) worker->leave();
   asio::post(service_io, [this] { tcp->leave(); });
   std::this_thread::sleep_for(kLeaveTime);
@@ -216,6 +230,7 @@ void Server::Impl::stop() {
     service_io.stop();
   });
   service_thread.join();
+  complain(node_local.leave());
 }
 
 void Server::Impl::publish() {
@@ -243,6 +258,12 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, proxy::Log&
     return proxy::within("dns", bound.error());
   }
   impl->start();
+  if (!impl->waiting) {
+    if (const auto taken = impl->node_local.take(); !taken) {
+      impl->stop();
+      return proxy::within("dns: node-local addresses", taken.error());
+    }
+  }
   return std::unique_ptr<Server>{new Server{std::move(impl)}};
 }
 
@@ -264,8 +285,12 @@ bool Server::ready() const {
 
 std::vector<std::string> Server::listening() const {
   std::vector<std::string> texts;
-  const auto& addresses = impl_->waiting ? impl_->options.listen : impl_->addresses;
-  for (const auto& address : addresses) texts.push_back(address.text());
+  if (impl_->waiting) {
+    for (const auto* list : {&impl_->options.listen, &impl_->options.node_local}) {
+      for (const auto& address : *list) texts.push_back(address.text());
+    }
+  }
+  for (const auto& address : impl_->addresses) texts.push_back(address.text());
   return texts;
 }
 

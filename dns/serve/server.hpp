@@ -8,6 +8,7 @@
 #pragma once
 
 #include "dns/forward/options.hpp"
+#include "dns/node/node_local.hpp"
 #include "dns/responder.hpp"
 #include "dns/serve/tcp_service.hpp"
 #include "dns/zone.hpp"
@@ -23,9 +24,10 @@
 namespace dns::serve {
 
 struct ServerOptions {
-  std::vector<proxy::config::SocketAddress> listen;  // UDP and TCP; port 0: the kernel chooses
-  unsigned workers = 0;                              // UDP threads; 0: one for each CPU we may use
-  std::uint32_t rate_limit = 0;                      // see Shared
+  std::vector<proxy::config::SocketAddress> listen;      // UDP and TCP; port 0: the kernel chooses
+  std::vector<proxy::config::SocketAddress> node_local;  // the same, made this node's own first
+  unsigned workers = 0;          // UDP threads; 0: one for each CPU we may use
+  std::uint32_t rate_limit = 0;  // see Shared
   ZoneOptions zone;
   ResponderOptions responder;
   TcpLimits tcp;

@@ -315,7 +315,7 @@ TcpService::TcpService(asio::any_io_executor executor, const Shared& shared, Epo
 
 TcpService::~TcpService() = default;
 
-Result<void> TcpService::listen(const proxy::config::SocketAddress& address) {
+Result<void> TcpService::listen(const proxy::config::SocketAddress& address, Locality locality) {
   using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
   const std::string what = "listen on tcp " + address.text();
   boost::system::error_code error;
@@ -326,6 +326,10 @@ Result<void> TcpService::listen(const proxy::config::SocketAddress& address) {
   if (!error) (void)acceptor->set_option(tcp::acceptor::reuse_address{true}, error);
   if (!error) (void)acceptor->set_option(ReusePort{true}, error);
   if (!error && ip.is_v6()) (void)acceptor->set_option(asio::ip::v6_only{true}, error);
+  if (!error && locality == Locality::later &&
+      !allow_any_address(acceptor->native_handle(), address.address.family())) {
+    error.assign(errno, boost::system::system_category());
+  }
   if (!error) (void)acceptor->bind(endpoint, error);
   if (!error) (void)acceptor->listen(tcp::acceptor::max_listen_connections, error);
   if (error) return failed(error, what);

@@ -36,7 +36,8 @@ class TcpService {
   TcpService& operator=(const TcpService&) = delete;
 
   // Before the io_context runs, or on its thread. Fails with what socket, bind or listen say.
-  [[nodiscard]] proxy::Result<void> listen(const proxy::config::SocketAddress& address);
+  [[nodiscard]] proxy::Result<void> listen(const proxy::config::SocketAddress& address,
+                                           Locality locality = Locality::now);
   // On the io_context's thread. New clients go to the other process that listens on the addresses,
   // if there is one; those whose handshake is under way are still accepted.
   void leave();

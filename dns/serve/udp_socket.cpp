@@ -77,7 +77,12 @@ SocketAddress socket_address_of(const KernelAddress& address) {
   return {address_of(address), {ntohs(port)}};
 }
 
-Result<proxy::UniqueFd> bind_udp(const SocketAddress& address) {
+bool allow_any_address(int fd, proxy::Family family) {
+  return family == proxy::Family::v6 ? set_option(fd, IPPROTO_IPV6, IPV6_FREEBIND, 1)
+                                     : set_option(fd, IPPROTO_IP, IP_FREEBIND, 1);
+}
+
+Result<proxy::UniqueFd> bind_udp(const SocketAddress& address, Locality locality) {
   KernelAddress kernel;
   const auto size = kernel_address(address, kernel);
   const auto failed = [&](const char* what) {
@@ -92,6 +97,9 @@ Result<proxy::UniqueFd> bind_udp(const SocketAddress& address) {
     const bool ok = v6 ? set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
                        : set_option(fd.get(), IPPROTO_IP, IP_PKTINFO, 1);
     if (!ok) return failed("ask for destinations of");
+  }
+  if (locality == Locality::later && !allow_any_address(fd.get(), address.address.family())) {
+    return failed("prepare");
   }
   // Beyond net.core.rmem_max only with CAP_NET_ADMIN; without, as much as there is to have.
   if (!set_option(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, kReceiveBuffer)) {

@@ -28,11 +28,17 @@ union KernelAddress {
 [[nodiscard]] proxy::IpAddress address_of(const KernelAddress& address);  // mapped IPv4 as IPv4
 [[nodiscard]] SocketAddress socket_address_of(const KernelAddress& address);
 
+// Whether the address has to be this host's when a socket is bound to it.
+enum class Locality : std::uint8_t { now, later };
+
 // Binds with SO_REUSEPORT, so that several workers, and the next process, may share the address.
 // On an unspecified address replies must go out from where the query came to: such a socket
 // delivers that address with each datagram (IP_PKTINFO, IPV6_RECVPKTINFO). IPv6 sockets take IPv6
 // only. Fails with what socket, setsockopt or bind say.
-[[nodiscard]] Result<proxy::UniqueFd> bind_udp(const SocketAddress& address);
+[[nodiscard]] Result<proxy::UniqueFd> bind_udp(const SocketAddress& address,
+                                               Locality locality = Locality::now);
+// IP_FREEBIND or IPV6_FREEBIND: before bind(), for an address that becomes local later.
+[[nodiscard]] bool allow_any_address(int fd, proxy::Family family);
 [[nodiscard]] Result<SocketAddress> bound_address(int fd);
 
 // True if another process of ours serves the address, and would share it. Fails with EADDRINUSE if

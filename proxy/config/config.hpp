@@ -71,7 +71,8 @@ enum class PodRecords : std::uint8_t { disabled, insecure, verified };
 
 // The DNS server. Names and upstreams are still text: dns/ reads them (dns/serve/from_config.hpp).
 struct Dns {
-  std::vector<SocketAddress> listen;  // empty: no DNS server
+  std::vector<SocketAddress> listen;
+  std::vector<SocketAddress> node_local;  // listened on as well, and made this node's own
   std::string cluster_domain = "cluster.local";
   std::uint32_t ttl = 5;  // seconds
   PodRecords pod_records = PodRecords::insecure;
@@ -89,6 +90,7 @@ struct Dns {
   std::uint32_t workers = 0;     // 0: one for each CPU
   std::uint32_t rate_limit = 0;  // replies a second, client network and worker; 0: no limit
 
+  [[nodiscard]] bool is_served() const { return !listen.empty() || !node_local.empty(); }
   friend bool operator==(const Dns&, const Dns&) = default;
 };
 

@@ -13,6 +13,16 @@ Result<std::uint32_t> number(const FlagValues& flags, std::string_view name, std
   return invalid(fmt::format("--{}: {} is not from 0 to {}", name, value, most));
 }
 
+Result<std::vector<SocketAddress>> addresses(const FlagValues& flags, std::string_view name) {
+  std::vector<SocketAddress> list;
+  for (const auto& text : flags.list(name)) {
+    const auto address = parse_socket_address(text, kDnsPort);
+    if (!address) return within(fmt::format("--{}", name), address.error());
+    list.push_back(*address);
+  }
+  return list;
+}
+
 Result<PodRecords> pod_records(const FlagValues& flags) {
   const auto name = flags.text("dns-pod-records");
   if (name == "disabled") return PodRecords::disabled;
@@ -26,11 +36,18 @@ Result<PodRecords> pod_records(const FlagValues& flags) {
 
 Result<Dns> dns_from_flags(const FlagValues& flags) {
   Dns dns;
-  for (const auto& text : flags.list("dns-bind-address")) {
-    const auto address = parse_socket_address(text, kDnsPort);
-    if (!address) return within("--dns-bind-address", address.error());
-    dns.listen.push_back(*address);
+  auto listen = addresses(flags, "dns-bind-address");
+  if (!listen) return listen.error();
+  auto node_local = addresses(flags, "dns-node-local");
+  if (!node_local) return node_local.error();
+  for (const auto& address : *node_local) {
+    if (address.address.is_unspecified() || address.address.is_loopback()) {
+      return invalid(fmt::format("--dns-node-local: {} cannot be the address of a service",
+                                 address.address.text()));
+    }
   }
+  dns.listen = std::move(*listen);
+  dns.node_local = std::move(*node_local);
   for (const auto& text : flags.list("dns-allow")) {
     const auto prefix = parse_prefix(text);
     if (!prefix) return within("--dns-allow", prefix.error());

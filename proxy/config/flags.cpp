@@ -107,6 +107,10 @@ constexpr Flag kFlags[] = {
     // The cluster's DNS.
     {"dns-bind-address", list, "",
      "Where DNS is served, IP:port or IP, several joined by commas; empty for no DNS server"},
+    {"dns-node-local", list, "",
+     "Addresses that are made this node's own and served as well, usually that of the cluster's "
+     "DNS "
+     "service: queries stay on the node and are not tracked. Needs CAP_NET_ADMIN"},
     {"cluster-domain", text, "cluster.local", "The domain of the cluster's names"},
     {"dns-upstream", list, "",
      "Who is asked for all other names: ADDR[:PORT] or tls://ADDR[:PORT][#NAME], several joined by "
