@@ -10,6 +10,7 @@
 #include <atomic>
 #include <future>
 #include <set>
+#include <thread>
 
 namespace dns::serve {
 namespace {
@@ -102,6 +103,46 @@ TEST_F(ServerTest, AChangeShowsInTheNextAnswer) {
     server_->change(changes);
     EXPECT_EQ(ask_udp(at_, kWeb)->answer.at(0).data, address);
   }
+}
+
+TEST_F(ServerTest, NoAnswerFailsOrMixesTwoStatesWhileRecordsChange) {
+  const auto ring = dns::testing::headless("shop", "ring");
+  const std::vector<dns::testing::End> states[] = {
+      {{"10.0.0.1"}, {"10.0.0.2"}}, {{"10.0.1.1"}, {"10.0.1.2"}, {"10.0.1.3"}, {"10.0.1.4"}}};
+  start(options());
+  const auto put = [&](std::size_t state) {
+    std::vector<proxy::sources::Change> changes;
+    changes.emplace_back(proxy::records::Record{ring});
+    changes.emplace_back(proxy::records::Record{dns::testing::slice(ring, "1", states[state % 2])});
+    server_->change(changes);
+  };
+  put(0);
+  std::atomic<bool> done{false};
+  std::atomic<int> asked{0};
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.emplace_back([&] {
+      for (; !done; ++asked) {
+        std::set<std::string> seen;
+        const auto message = ask_udp(at_, "ring.shop.svc.cluster.local");
+        if (message) {
+          for (const auto& record : message->answer) seen.insert(record.data);
+        }
+        const bool is_one_state =
+            std::any_of(std::begin(states), std::end(states), [&](const auto& state) {
+              return seen.size() == state.size() &&
+                     std::all_of(state.begin(), state.end(),
+                                 [&](const auto& end) { return seen.contains(end.address); });
+            });
+        wrong += is_one_state ? 0 : 1;
+      }
+    });
+  }
+  for (std::size_t state = 1; asked < 2000; ++state) put(state);
+  done = true;
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(wrong, 0) << "of " << asked;
 }
 
 TEST_F(ServerTest, OnAnyAddressRepliesComeFromTheOneThatWasAsked) {
