@@ -154,9 +154,11 @@ Daemon::Daemon(const DaemonParts& parts)
       intake_{table_, *this,
               forwards() || !parts.config.dns.is_served() ? sync::Intake::Keep::all
                                                           : sync::Intake::Keep::node},
-      health_server_{io_.get_executor(),
-                     status::handler_for(status::health_pages(
-                         health_, metrics_, [this] { return records_are_complete_; }))},
+      health_server_{
+          io_.get_executor(),
+          status::handler_for(status::health_pages(
+              health_, metrics_,
+              [this] { return records_are_complete_ && (!names_ || names_->ready()); }))},
       metrics_server_{io_.get_executor(), status::handler_for(status::metrics_pages(
                                               std::string{to_string(parts.config.mode)},
                                               [this] { return metrics_text(); }))},

@@ -121,7 +121,7 @@ std::unique_ptr<sources::Source> make_source(const config::Config& config,
   settings.access = *access;
   settings.interests = {.node_name = config.node_name,
                         .endpoints = config.api->endpoints,
-                        .dns = !config.dns.listen.empty(),
+                        .dns = config.dns.is_served(),
                         .pods = needs_pods(config.dns)};
   settings.state_file = config.api->state_file;
   settings.user_agent = "viaduct/" VIADUCT_VERSION;
