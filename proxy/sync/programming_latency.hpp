@@ -7,6 +7,7 @@
 #include "proxy/ip_address.hpp"
 #include "proxy/sources/source.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <vector>
 
@@ -37,7 +38,11 @@ class ProgrammingLatency {
   [[nodiscard]] std::vector<Sample> sync_succeeded(Time now) {
     std::vector<Sample> samples;
     samples.reserve(in_flight_.size());
-    for (const auto& [family, trigger] : in_flight_) samples.push_back({family, now - trigger});
+    for (const auto& [family, trigger] : in_flight_) {
+      // Clocks of two machines: what took less than they differ seems to have taken less than
+      // nothing, and so does all after ours was set back.
+      samples.push_back({family, std::max(now - trigger, Time::duration::zero())});
+    }
     in_flight_.clear();
     return samples;
   }

@@ -112,6 +112,19 @@ TEST(Health, RetriesDoNotRestartTheClock) {
   EXPECT_FALSE(health.is_healthy(after(11s)));
 }
 
+TEST(Health, AWallClockThatIsSetMakesNobodyIll) {
+  Health health{10s, false};
+  sync(health, Family::v4, after(0s));
+  health.queued(Family::v4, after(1s));
+  for (const auto jump : {-24h * 365, 24h * 365}) {
+    auto now = after(5s);
+    now.wall += jump;
+    EXPECT_TRUE(health.is_healthy(now));
+    now.steady += 10s;
+    EXPECT_FALSE(health.is_healthy(now));
+  }
+}
+
 TEST(Health, ShowsKubeProxysMembers) {
   Health health{10s, false};
   sync(health, Family::v4, after(0s));

@@ -44,5 +44,12 @@ TEST(ProgrammingLatency, LeavesOutChangesFromBeforeTheProcessAndThoseWithoutTrig
   EXPECT_TRUE(latency.sync_succeeded(kStart + 1s).empty());
 }
 
+TEST(ProgrammingLatency, IsNeverNegativeWhateverTheClocksSay) {
+  ProgrammingLatency latency{kStart};
+  latency.changed(triggered_at(kStart + 10s));
+  latency.sync_began();
+  EXPECT_EQ(latency.sync_succeeded(kStart + 9s).at(0).latency, 0s);
+}
+
 }  // namespace
 }  // namespace proxy::sync
