@@ -129,6 +129,7 @@ void Planner::observe_base(const Observation& observation, Family family, const 
 void Planner::observe_jumps(const ObservedChain* chain, const ChainKey& key,
                             const std::vector<Rule>& wanted) {
   std::vector<Digest> digests;
+  digests.reserve(wanted.size());
   for (const auto& rule : wanted) digests.push_back(netfilter::digest(key.family, rule));
   std::vector<Digest> there;
   if (chain != nullptr) {
@@ -491,6 +492,7 @@ Result<void> Planner::refused(const ServiceTable& wanted, const Transaction& tra
 
 std::vector<SetAside> Planner::set_aside() const {
   std::vector<SetAside> out;
+  out.reserve(set_aside_.size());
   for (const auto& [name, error] : set_aside_) out.push_back({name, error});
   return out;
 }
