@@ -310,7 +310,10 @@ asio::awaitable<void> Daemon::end_on_signal(Daemon& self) {
       fmt::format("{}: ending, what is in force stays", signal == SIGTERM ? "SIGTERM" : "SIGINT"));
   self.begin_to_end();
 
-  asio::steady_timer deadline{self.io_, kShutdownTime};
+  // Connections that a mode carries itself have their own time to end.
+  const bool drains = self.config_.mode == config::ProxyMode::userspace;
+  asio::steady_timer deadline{
+      self.io_, kShutdownTime + (drains ? self.config_.userspace.drain : std::chrono::seconds{0})};
   deadline.async_wait([&self, &signals](boost::system::error_code cancelled) {
     if (cancelled) return;
     self.failure_ = system_error(ETIMEDOUT, "a sync did not end in time");
@@ -387,12 +390,13 @@ asio::awaitable<void> Daemon::forward(Daemon& self) {
   if (self.has_predecessor_) co_await take_over(self);
   if (self.failure_) co_return;
   co_await self.scheduler_->run();
-  co_await self.mode_->shut_down();
+  // Nothing is written any more, so who takes over may begin while a mode ends its connections.
   if (self.names_) self.names_->stop();
   self.service_health_.stop();
   self.health_server_.stop();
   self.metrics_server_.stop();
   self.admin_.stop();
+  co_await self.mode_->shut_down();
   self.io_.stop();
 }
 

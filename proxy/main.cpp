@@ -7,6 +7,7 @@
 #include "modes/iptables/iptables_mode.hpp"
 #include "modes/netfilter/kernel_netlink.hpp"
 #include "modes/none/none_mode.hpp"
+#include "modes/userspace/direct_mode.hpp"
 #include "modes/userspace/from_config.hpp"
 #include "modes/userspace/userspace_mode.hpp"
 #include "proxy/ask/ask.hpp"
@@ -77,7 +78,8 @@ Result<std::unique_ptr<modes::Mode>> make_userspace_mode(const config::Config& c
     if (!kernel_mode) return kernel_mode.error();
     parts.kernel_mode = std::move(*kernel_mode);
   }
-  return modes::userspace::make_userspace_mode(std::move(parts));
+  return config.userspace.direct ? modes::userspace::make_direct_mode(std::move(parts))
+                                 : modes::userspace::make_userspace_mode(std::move(parts));
 }
 
 Result<std::unique_ptr<modes::Mode>> make_mode(const config::Config& config,

@@ -46,10 +46,6 @@ Result<NfnetlinkSocket> NfnetlinkSocket::open() {
   return NfnetlinkSocket{std::move(fd)};
 }
 
-NfnetlinkSocket NfnetlinkSocket::adopt(proxy::UniqueFd fd) {
-  return NfnetlinkSocket{std::move(fd)};
-}
-
 Result<void> NfnetlinkSocket::send(Bytes datagram) {
   if (datagram.size() > send_buffer_) {
     const auto size = static_cast<int>(datagram.size() + 4096);

@@ -22,8 +22,6 @@ class NfnetlinkSocket {
  public:
   // In the network namespace of the calling thread. Fails where the kernel has no nfnetlink.
   [[nodiscard]] static Result<NfnetlinkSocket> open();
-  // One that another process opened and handed over.
-  [[nodiscard]] static NfnetlinkSocket adopt(proxy::UniqueFd fd);
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] std::uint32_t next_sequence() { return ++sequence_; }

@@ -24,6 +24,12 @@ using namespace std::chrono_literals;
 using steering::FactsByFamily;
 using steering::Steering;
 
+// How long a process that takes over has to begin to steer, and how often it is looked.
+constexpr auto kSuccessorTime = 1s;
+constexpr auto kSuccessorStep = 10ms;
+// What was steered to us before is accepted by then.
+constexpr auto kBacklogTime = 100ms;
+
 class UserspaceMode final : public Mode {
  public:
   UserspaceMode(asio::any_io_executor executor, std::shared_ptr<const Settings> settings,
@@ -78,11 +84,18 @@ class UserspaceMode final : public Mode {
     co_return which.index() == 0 ? std::get<0>(which) : std::get<1>(which);
   }
 
+  // Who takes over from us begins now. Until it steers, or is not to be expected any more, we go on
+  // accepting; what is open then goes on for a while.
   Awaitable<void> shut_down() override {
-    // Nothing new comes in from here on; what is there goes on for a while.
+    const auto until = Clock::now() + kSuccessorTime;
+    while (!steering_.has_successor() && Clock::now() < until) co_await pause(kSuccessorStep);
+    const bool succeeded = steering_.has_successor();
     (void)steering_.remove();
+    if (!succeeded) {
+      for (const auto family : proxy::kFamilies) (void)steering::remove_policy_route(family);
+    }
+    co_await pause(kBacklogTime);
     co_await workers_->drain(settings_->drain);
-    for (const auto family : proxy::kFamilies) (void)steering::remove_policy_route(family);
     if (kernel_mode_) co_await kernel_mode_->shut_down();
   }
 
@@ -95,6 +108,11 @@ class UserspaceMode final : public Mode {
   }
 
  private:
+  Awaitable<void> pause(std::chrono::milliseconds time) {
+    asio::steady_timer timer{addresses_changed_.get_executor(), time};
+    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+
   static SyncReport sum(SyncReport all, const SyncReport& steered) {
     all.transactions += steered.transactions;
     all.operations += steered.operations;
@@ -158,7 +176,7 @@ Result<std::unique_ptr<Mode>> make_userspace_mode(ModeParts parts) {
   auto settings = std::make_shared<const Settings>(std::move(parts.settings));
   auto addresses = netfilter::NodeAddresses::open();
   if (!addresses) return addresses.error();
-  auto steering = Steering::open(*settings, {});
+  auto steering = Steering::open(*settings);
   if (!steering) return steering.error();
   auto workers = Workers::start(parts.executor, settings, std::move(parts.warn));
   if (!workers) return workers.error();

@@ -1,5 +1,7 @@
 #include "modes/userspace/worker.hpp"
 
+#include "modes/userspace/admission.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -42,6 +44,7 @@ tcp::RelaySettings relay_settings(const Settings& settings) {
 
 udp::FlowSettings flow_settings(const Settings& settings, const Descriptors& descriptors) {
   udp::FlowSettings out;
+  out.settings = &settings;
   out.transparent = settings.transparent;
   out.marks = out.sends_raw = settings.listen == Listen::steered;
   out.idle = settings.udp_idle;
@@ -213,10 +216,13 @@ void Worker::Impl::arrive(const Listener& listener, tcp::Accepted accepted) {
     vip.port = to->port;
     service = directory.find(vip);
   }
-  if (service == nullptr) {
+  const auto by = listener.steered ? listener.entrance
+                                   : entrance_of(parts.settings, accepted.client.address, vip);
+  if (service == nullptr ||
+      (!listener.steered && !admits(**service, vip, accepted.client.address))) {
     tcp::reset(std::move(accepted.fd));
   } else {
-    relays->begin({std::move(accepted.fd), accepted.client, vip, listener.entrance, *service});
+    relays->begin({std::move(accepted.fd), accepted.client, vip, by, *service});
     if (const auto deadline = relays->next_deadline();
         deadline && *deadline < relay_timer.expiry()) {
       relay_timer.cancel();

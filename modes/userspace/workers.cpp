@@ -62,7 +62,8 @@ Result<std::unique_ptr<Workers>> Workers::start(asio::any_io_executor executor,
   std::unique_ptr<Workers> self{
       new Workers{executor, settings, descriptors_for_connections(count)}};
   for (std::size_t i = 0; i < count; ++i) {
-    auto listeners = open_steered_listeners(self->ports_);
+    Result<std::vector<Listener>> listeners{std::vector<Listener>{}};
+    if (settings->listen == Listen::steered) listeners = open_steered_listeners(self->ports_);
     if (!listeners) return listeners.error();
     auto worker = Worker::start({*self->settings_, self->descriptors_,
                                  [executor, warn](std::string text) {
@@ -98,6 +99,18 @@ Awaitable<void> Workers::put(Worker::Changes changes) {
 Awaitable<void> Workers::drop(Worker::Changes changes) {
   if (changes->empty()) co_return;
   co_await all([&](Worker& worker, Worker::Done done) { worker.drop(changes, std::move(done)); });
+}
+
+Awaitable<void> Workers::add_listeners(std::vector<std::vector<Listener>> listeners) {
+  auto next = listeners.begin();
+  co_await all([&](Worker& worker, Worker::Done done) {
+    worker.add_listeners(std::move(*next++), std::move(done));
+  });
+}
+
+Awaitable<void> Workers::remove_listeners(std::vector<Vip> at) {
+  co_await all(
+      [&](Worker& worker, Worker::Done done) { worker.remove_listeners(at, std::move(done)); });
 }
 
 Awaitable<void> Workers::drain(std::chrono::seconds limit) {

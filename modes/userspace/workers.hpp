@@ -39,7 +39,7 @@ class Workers {
  public:
   using PortsByFamily = std::array<steering::Ports, proxy::kFamilies.size()>;
 
-  // With listeners for steered traffic. `warn` is called on `executor`.
+  // With listeners for steered traffic, if the settings say so. `warn` is called on `executor`.
   [[nodiscard]] static Result<std::unique_ptr<Workers>> start(
       boost::asio::any_io_executor executor, std::shared_ptr<const Settings> settings,
       std::function<void(std::string)> warn);
@@ -49,6 +49,9 @@ class Workers {
   // Complete when all workers know.
   [[nodiscard]] Awaitable<void> put(Worker::Changes changes);
   [[nodiscard]] Awaitable<void> drop(Worker::Changes changes);
+  // One list for each worker.
+  [[nodiscard]] Awaitable<void> add_listeners(std::vector<std::vector<Listener>> listeners);
+  [[nodiscard]] Awaitable<void> remove_listeners(std::vector<Vip> at);
   // Accepts nothing more, and completes when all connections have ended or the time is over.
   [[nodiscard]] Awaitable<void> drain(std::chrono::seconds limit);
 

@@ -294,7 +294,6 @@ Result<void> read_userspace(const FlagValues& flags, Config& config) {
   const auto drain = whole_seconds(flags, "userspace-drain-timeout");
   if (!drain) return drain.error();
   const bool transparent = flags.boolean("userspace-transparent");
-  if (*direct) return flag_error("userspace-listen", "direct is not part of this version");
   if (*direct && transparent) {
     return flag_error("userspace-transparent", "needs --userspace-listen=steered");
   }

@@ -19,6 +19,7 @@
 namespace modes::userspace::steering {
 
 inline constexpr const char* kTable = "viaduct";
+inline constexpr const char* kSecondTable = "viaduct-2";
 
 // The ports of our own sockets in one family, by Entrance.
 struct Ports {

@@ -70,12 +70,18 @@ struct Steering::Changes {
   }
 };
 
-Result<Steering> Steering::open(const Settings& settings, proxy::UniqueFd adopted) {
-  auto socket = adopted ? Result<netfilter::NfnetlinkSocket>{netfilter::NfnetlinkSocket::adopt(
-                              std::move(adopted))}
-                        : netfilter::NfnetlinkSocket::open();
+Result<Steering> Steering::open(const Settings& settings) {
+  auto socket = netfilter::NfnetlinkSocket::open();
   if (!socket) return socket.error();
-  return Steering{settings, std::move(*socket)};
+  const auto taken = netfilter::table_exists(*socket, Family::v4, kTable);
+  if (!taken) return taken.error();
+  return Steering{settings, std::move(*socket), *taken ? kSecondTable : kTable};
+}
+
+bool Steering::has_successor() {
+  const auto* other = table_ == kTable ? kSecondTable : kTable;
+  const auto exists = netfilter::table_exists(socket_, Family::v4, other);
+  return exists && *exists;
 }
 
 Elements Steering::wanted_elements(const ServiceTable& wanted, const ServicePortName& name) const {
@@ -87,7 +93,7 @@ Elements Steering::wanted_elements(const ServiceTable& wanted, const ServicePort
 Result<bool> Steering::in_place() {
   if (!built_) return false;
   for (const auto family : proxy::kFamilies) {
-    const auto exists = netfilter::table_exists(socket_, family, kTable);
+    const auto exists = netfilter::table_exists(socket_, family, table_);
     if (!exists || !*exists) return exists;
   }
   return true;
@@ -120,8 +126,8 @@ Result<SyncReport> Steering::rebuild(const ServiceTable& wanted) {
   });
   SyncReport report{.transactions = 1, .operations = 0, .set_aside = {}};
   for (const auto family : proxy::kFamilies) {
-    auto& batch = batches.emplace_back(family, kTable);
-    const auto exists = netfilter::table_exists(socket_, family, kTable);
+    auto& batch = batches.emplace_back(family, table_);
+    const auto exists = netfilter::table_exists(socket_, family, table_);
     if (!exists) return exists.error();
     if (*exists) batch.delete_table();
     batch.add_table();
@@ -149,7 +155,7 @@ Result<SyncReport> Steering::update(const ServiceTable& wanted,
   std::vector<TableBatch> batches;
   for (const auto family : proxy::kFamilies) {
     // What one service gives up another may take.
-    auto& batch = batches.emplace_back(family, kTable);
+    auto& batch = batches.emplace_back(family, table_);
     take_out(batch, changes.gone.at(index(family)));
     put_in(batch, changes.come.at(index(family)));
     report.operations += changes.gone.at(index(family)).size();
@@ -173,9 +179,9 @@ Result<SyncReport> Steering::update(const ServiceTable& wanted,
 Result<void> Steering::remove() {
   std::vector<TableBatch> batches;
   for (const auto family : proxy::kFamilies) {
-    const auto exists = netfilter::table_exists(socket_, family, kTable);
+    const auto exists = netfilter::table_exists(socket_, family, table_);
     if (!exists) return exists.error();
-    if (*exists) batches.emplace_back(family, kTable).delete_table();
+    if (*exists) batches.emplace_back(family, table_).delete_table();
   }
   built_ = false;
   acknowledged_.clear();

@@ -19,9 +19,9 @@ using FactsByFamily = std::array<Facts, proxy::kFamilies.size()>;
 
 class Steering {
  public:
-  // In the network namespace of the calling thread; needs CAP_NET_ADMIN. `adopted`: the socket that
-  // owns the tables which an earlier process made, if one handed it over.
-  [[nodiscard]] static Result<Steering> open(const Settings& settings, proxy::UniqueFd adopted);
+  // In the network namespace of the calling thread; needs CAP_NET_ADMIN. Where a process that runs
+  // has the tables, ours bear the second name: while one takes over from the other, both steer.
+  [[nodiscard]] static Result<Steering> open(const Settings& settings);
 
   // Makes the kernel's tables what `wanted` says, whatever they were. Writes nothing if nothing
   // differs.
@@ -33,12 +33,12 @@ class Steering {
   // Takes the tables away.
   [[nodiscard]] Result<void> remove();
 
-  // To hand over: who holds it keeps the tables alive.
-  [[nodiscard]] int owner_fd() const { return socket_.fd(); }
+  // Does another process steer as well?
+  [[nodiscard]] bool has_successor();
 
  private:
-  Steering(const Settings& settings, netfilter::NfnetlinkSocket socket)
-      : settings_{settings}, socket_{std::move(socket)} {}
+  Steering(const Settings& settings, netfilter::NfnetlinkSocket socket, const char* table)
+      : settings_{settings}, socket_{std::move(socket)}, table_{table} {}
 
   struct Changes;
   [[nodiscard]] Elements wanted_elements(const ServiceTable& wanted,
@@ -48,6 +48,7 @@ class Steering {
 
   const Settings& settings_;
   netfilter::NfnetlinkSocket socket_;
+  const char* table_;
   FactsByFamily facts_;
   bool built_ = false;
   std::map<ServicePortName, Elements> acknowledged_;  // those with elements

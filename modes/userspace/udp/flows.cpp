@@ -1,5 +1,7 @@
 #include "modes/userspace/udp/flows.hpp"
 
+#include "modes/userspace/admission.hpp"
+
 #include <sys/epoll.h>
 
 #include <cerrno>
@@ -85,7 +87,11 @@ void Flows::receive_from_clients(const Listener& listener) {
     Flow* flow = nullptr;
     if (first.from && first.to) {
       Key key{*first.from, *first.to, listener.entrance};
-      if (!listener.steered) key.vip.port = listener.port;
+      if (!listener.steered) {
+        key.vip.port = listener.port;
+        key.entrance = entrance_of(*settings_.settings, key.client.address,
+                                   {key.vip.address, key.vip.port, Protocol::udp});
+      }
       flow = flow_for(key, listener.fd.get());
     }
     if (flow != nullptr) {
@@ -142,6 +148,7 @@ bool Flows::begin(Flow& flow) {
   const Vip vip{flow.key.vip.address, flow.key.vip.port, Protocol::udp};
   const auto* service = directory_.find(vip);
   if (service == nullptr) return false;
+  if (!settings_.sends_raw && !admits(**service, vip, flow.key.client.address)) return false;
   flow.service = *service;
   flow.epoch = epoch_;
   flow.heard = now_;

@@ -31,6 +31,7 @@ struct FlowCounts {
 };
 
 struct FlowSettings {
+  const Settings* settings = nullptr;  // for listeners that nothing steers to
   bool transparent = false;  // Entrance inside and outside: endpoints see the client's address
   bool marks = true;         // sets kOwnMark
   bool sends_raw = true;     // answers come from VIPs by a sender; false: by the listener itself
