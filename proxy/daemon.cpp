@@ -83,6 +83,9 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   void about_to_replace(const std::vector<records::Record>& all) override;
   void about_to_change(const std::vector<sources::Change>& changes) override;
   void records_changed() override;
+  void records_as_of(std::optional<std::chrono::system_clock::time_point> time) override {
+    health_.records_as_of(time);
+  }
   void problems_changed(const std::vector<sources::Problem>& added,
                         const std::vector<sources::Problem>& gone) override;
   void queued() override { reporter_.queued(); }

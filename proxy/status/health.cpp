@@ -70,6 +70,7 @@ std::string Health::body(bool good, Moment now, Eligibility eligibility) const {
   json.key("currentTime").text(rfc3339(now.wall));
   json.key("healthy").boolean(is_healthy(now));
   if (eligibility == Eligibility::shown) json.key("nodeEligible").boolean(node_eligible());
+  if (as_of_) json.key("recordsAsOf").text(rfc3339(*as_of_));
   json.key("status").begin_object();
   for (const auto& [family, time] : updated_) {
     json.key(to_string(family)).begin_object();

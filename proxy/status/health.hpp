@@ -45,6 +45,10 @@ class Health {
   // This node's Node object. Once it is gone the last one seen counts.
   void node_seen(const records::Node& node);
 
+  // The records that are forwarded by are from an earlier time, since their source is away;
+  // nullopt: they are up to date. Shown, and no reason to be called unhealthy: the node forwards.
+  void records_as_of(std::optional<std::chrono::system_clock::time_point> time) { as_of_ = time; }
+
   // No change overdue; what the health checks of services call serviceProxyHealthy.
   [[nodiscard]] bool is_healthy(Moment now) const;
   [[nodiscard]] bool is_synced() const { return !updated_.empty(); }
@@ -64,6 +68,7 @@ class Health {
   std::chrono::nanoseconds timeout_;
   bool node_required_;
   std::optional<bool> node_eligible_;
+  std::optional<std::chrono::system_clock::time_point> as_of_;
   std::map<Family, SteadyTime> queued_;   // oldest change that no sync has taken up
   std::map<Family, SteadyTime> writing_;  // oldest change that a sync has taken up
   std::map<Family, std::chrono::system_clock::time_point> updated_;

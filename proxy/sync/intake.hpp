@@ -19,6 +19,8 @@ class IntakeListener {
   virtual void about_to_replace(const std::vector<records::Record>& all) = 0;
   virtual void about_to_change(const std::vector<sources::Change>& changes) = 0;
   virtual void records_changed() = 0;
+  // As sources::Sink::as_of().
+  virtual void records_as_of(std::optional<std::chrono::system_clock::time_point> /*time*/) {}
   // Problems that are new, and those that are gone.
   virtual void problems_changed(const std::vector<sources::Problem>& added,
                                 const std::vector<sources::Problem>& gone) = 0;
@@ -37,6 +39,9 @@ class Intake final : public sources::Sink {
   void replace(std::vector<records::Record> all) override;
   void change(std::vector<sources::Change> changes) override;
   void problems(std::vector<sources::Problem> all) override;
+  void as_of(std::optional<std::chrono::system_clock::time_point> time) override {
+    listener_.records_as_of(time);
+  }
 
   // Those that stand now, in order.
   [[nodiscard]] const std::vector<sources::Problem>& current_problems() const { return problems_; }

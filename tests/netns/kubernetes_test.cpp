@@ -133,5 +133,25 @@ TEST_F(Kubernetes, AnApiServerThatGoesAwayCutsNothingAndIsCaughtUpWith) {
   expect_soon(flow_to("172.30.0.41", "PASS"));
 }
 
+TEST_F(Kubernetes, ANodeThatBootsWithoutTheApiForwardsByTheStateFile) {
+  start();
+  daemon_->wait_until_healthy();
+  EXPECT_EQ(daemon_->stop(SIGTERM), 0);
+  server_->stop_listening();
+  run_or_fail(topology_->node_a().net, {"nft", "flush", "ruleset"});  // as a boot does
+  start();
+  daemon_->wait_until_healthy();
+  EXPECT_EQ(wrong(flow_to("172.30.0.41", kServed)), "") << daemon_->process().output();
+  const SocketAddress health{IpAddress::loopback(Family::v4), Port{10256}};
+  EXPECT_NE(http_get(topology_->node_a().net, health, "/healthz").text.find("recordsAsOf"),
+            std::string::npos);
+  expect_in_log("the API server has given no records");
+  server_->listen_again();
+  add("api", "172.30.0.42");
+  expect_soon(flow_to("172.30.0.42", kServed));
+  EXPECT_EQ(http_get(topology_->node_a().net, health, "/healthz").text.find("recordsAsOf"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace netns

@@ -50,8 +50,8 @@ struct Interests {
 // is at least as new, which a server can answer from memory.
 struct PageRequest {
   std::size_t limit = 0;  // 0: all of it
-  std::string go_on;      // continue token of the page before
-  std::string not_older;  // resourceVersion; not with go_on
+  std::string go_on = {};      // continue token of the page before
+  std::string not_older = {};  // resourceVersion; not with go_on
 };
 [[nodiscard]] std::string list_target(const Selection& selection, const PageRequest& page);
 

@@ -75,6 +75,16 @@ TEST(Health, FollowsKubeProxysTimeline) {
   }
 }
 
+TEST(Health, RecordsOfAnEarlierTimeAreShownAndNoReasonToBeUnhealthy) {
+  Health health{1min, false};
+  for (const auto family : kFamilies) sync(health, family, after(0s));
+  EXPECT_THAT(health.healthz(after(1s)).body, Not(HasSubstr("recordsAsOf")));
+  health.records_as_of(kNoon);
+  EXPECT_TRUE(health.healthz(after(1s)).good);
+  EXPECT_THAT(health.healthz(after(1s)).body,
+              HasSubstr("\"recordsAsOf\":\"2026-01-31T12:00:00Z\""));
+}
+
 TEST(Health, BeforeTheFirstSyncTheNodeIsNotReadyButAlive) {
   Health health{60s, false};
   health.queued(Family::v4, after(0s));

@@ -67,6 +67,8 @@ class RecordingSink final : public Sink {
     for (const auto& problem : standing) heard.push_back(problem.where + ": " + problem.what);
   }
 
+  void as_of(std::optional<std::chrono::system_clock::time_point> time) override { from = time; }
+
   [[nodiscard]] std::set<std::string> names(records::Kind kind) const {
     std::set<std::string> all;
     for (const auto& [key, record] : state) {
@@ -93,6 +95,7 @@ class RecordingSink final : public Sink {
   std::map<records::RecordKey, records::Record> state;
   std::vector<Problem> standing;
   std::vector<std::string> heard;
+  std::optional<std::chrono::system_clock::time_point> from;
 };
 
 // Patience that tests have.
