@@ -9,6 +9,9 @@ namespace {
 // A server that refuses a watch so often may be one that our version means nothing to (it was
 // restored from a backup).
 constexpr int kMostRefusals = 3;
+// A streaming list that breaks so often is given up for pages, once: there are servers that know
+// them in name only, and networks that don't let large answers through.
+constexpr int kMostBrokenStreams = 2;
 constexpr int kMostDoublings = 16;
 
 Duration scaled(Duration duration, double factor) {
@@ -22,6 +25,7 @@ void Course::listed(std::string version) {
   version_ = std::move(version);
   pages_ = true;
   refusals_ = 0;
+  broken_streams_ = 0;
 }
 
 void Course::seen(std::string version) {
@@ -32,6 +36,10 @@ void Course::seen(std::string version) {
 void Course::begin_anew(bool trust_version) {
   ask_ = streams_ ? Ask::stream : Ask::list;
   if (!trust_version) version_.clear();
+}
+
+void Course::note_broken_stream() {
+  if (ask_ == Ask::stream && ++broken_streams_ >= kMostBrokenStreams) ask_ = Ask::list;
 }
 
 Duration Course::back_off(double chance) {
@@ -72,13 +80,16 @@ Duration Course::ended(const Outcome& outcome, double chance) {
     case End::failed:
       if (ask_ != Ask::watch) {
         version_.clear();
+        note_broken_stream();
       } else if (++refusals_ >= kMostRefusals) {
         refusals_ = 0;
         begin_anew(false);
       }
       return back_off(chance);
-    case End::denied:
     case End::lost:
+      note_broken_stream();
+      return back_off(chance);
+    case End::denied:
       return back_off(chance);
   }
   return back_off(chance);

@@ -62,15 +62,17 @@ class Course {
 
  private:
   void begin_anew(bool trust_version);
+  void note_broken_stream();
   [[nodiscard]] Duration back_off(double chance);
 
   Pace pace_;
   Ask ask_ = Ask::stream;
   std::string version_;
   bool pages_ = true;
-  bool streams_ = true;  // as far as is known
-  int failures_ = 0;     // in a row
-  int refusals_ = 0;     // in a row, of a watch by a server that answers
+  bool streams_ = true;     // as far as is known
+  int failures_ = 0;        // in a row
+  int refusals_ = 0;        // in a row, of a watch by a server that answers
+  int broken_streams_ = 0;  // in a row, of streaming lists
 };
 
 }  // namespace proxy::sources::kubernetes

@@ -13,8 +13,8 @@ struct Timing {
   // From a request to its head. A server that reads a list from its database may take a while; one
   // that is dead is noticed by `pulse`.
   Duration reply = std::chrono::seconds{60};
-  Duration within_object = std::chrono::seconds{20};   // between bytes of one object, or of a list
-  Duration initial_events = std::chrono::seconds{10};  // between those of a streaming list
+  Duration within_object = std::chrono::seconds{20};  // between bytes of one object, or of a list
+  Duration initial_events = std::chrono::seconds{4};  // between those of a streaming list
   // Between signs of life of a watch: API servers send a bookmark about once a minute.
   Duration watch_silence = std::chrono::seconds{150};
 

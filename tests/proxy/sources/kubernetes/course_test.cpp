@@ -85,6 +85,17 @@ TEST_F(CourseTest, AWatchThatIsRefusedAgainAndAgainIsGivenUpForTheNewestList) {
   EXPECT_EQ(course.version(), "");
 }
 
+TEST_F(CourseTest, AStreamingListThatBreaksTwiceIsGivenUpForPagesOnce) {
+  for (const auto how : {End::lost, End::failed}) {
+    EXPECT_EQ(course.ask(), Ask::stream);
+    (void)course.ended(end(how), kNoChance);
+  }
+  EXPECT_EQ(course.ask(), Ask::list);
+  course.listed("5");
+  (void)course.ended(end(End::expired), kNoChance);
+  EXPECT_EQ(course.ask(), Ask::stream);
+}
+
 TEST_F(CourseTest, AWatchThatEndsAtOnceWithoutAWordIsNoBusyLoop) {
   course.listed("5");
   EXPECT_GT(course.ended(end(End::closed), kNoChance), 0s);
