@@ -23,6 +23,7 @@ using modes::netfilter::Message;
 using proxy::Family;
 using proxy::config::SocketAddress;
 
+constexpr std::array<std::uint8_t, 2> kProtocols{IPPROTO_UDP, IPPROTO_TCP};
 constexpr std::string_view kPrerouting = "prerouting", kOutput = "output";
 
 // User data is a list of type, length and value, a byte each for the first two (libnftnl); type 0
@@ -202,7 +203,7 @@ std::vector<std::byte> put_claim(const Claim& claim, std::uint32_t sequence) {
   batch.chain(kPrerouting, NF_INET_PRE_ROUTING);
   batch.chain(kOutput, NF_INET_LOCAL_OUT);
   for (const auto& address : claim.addresses) {
-    for (const std::uint8_t protocol : {IPPROTO_UDP, IPPROTO_TCP}) {
+    for (const auto protocol : kProtocols) {
       batch.rule(kPrerouting, address, Side::destination, protocol);
       batch.rule(kOutput, address, Side::destination, protocol);
       batch.rule(kOutput, address, Side::source, protocol);
