@@ -250,21 +250,21 @@ NativeRule& NativeRule::vip_and_source_in(std::string_view set) {
   return *this;
 }
 
-NativeRule& NativeRule::dispatch_vip(std::string_view map, std::string_view verdicts) {
+NativeRule& NativeRule::vip_number(std::string_view map, std::uint32_t number, bool equal) {
   const auto width = address_registers(family_);
   load_address(Side::destination, kScratch);
   load_meta(NFT_META_L4PROTO, kScratch + width);
   load_port(kScratch + width + 1);
   lookup(map, kScratch, kScratch);
-  lookup(verdicts, kScratch, NFT_REG_VERDICT);
+  compare(host_order(number), equal);
   return *this;
 }
 
-NativeRule& NativeRule::dispatch_port(std::string_view map, std::string_view verdicts) {
+NativeRule& NativeRule::port_number(std::string_view map, std::uint32_t number, bool equal) {
   load_meta(NFT_META_L4PROTO, kScratch);
   load_port(kScratch + 1);
   lookup(map, kScratch, kScratch);
-  lookup(verdicts, kScratch, NFT_REG_VERDICT);
+  compare(host_order(number), equal);
   return *this;
 }
 

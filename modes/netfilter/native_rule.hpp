@@ -35,9 +35,11 @@ class NativeRule {
 
   // Looks up concatenations in a named set; no match ends the rule.
   NativeRule& vip_and_source_in(std::string_view set);  // daddr . l4proto . th dport . saddr @set
-  // … in a map of numbers, and the number in a map of verdicts.
-  NativeRule& dispatch_vip(std::string_view map, std::string_view verdicts);
-  NativeRule& dispatch_port(std::string_view map, std::string_view verdicts);  // l4proto . dport
+  // … in a map of numbers, and compares the number. Not with a second map behind the first: nft
+  // 1.0.6 aborts when it lists such a rule.
+  NativeRule& vip_number(std::string_view map, std::uint32_t number, bool equal = true);
+  NativeRule& port_number(std::string_view map, std::uint32_t number,
+                          bool equal = true);  // l4proto . th dport
 
   // ── what happens ────────────────────────────────────────────────────────────────────────────
   NativeRule& set_mark(std::uint32_t value, std::uint32_t mask);  // mark = mark & ~mask | value

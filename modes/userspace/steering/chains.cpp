@@ -14,12 +14,8 @@
 namespace modes::userspace::steering {
 namespace {
 
-using netfilter::KeyField;
 using netfilter::NativeChain;
 using netfilter::NativeRule;
-using netfilter::SetElement;
-using netfilter::SetKey;
-using netfilter::SetLayout;
 
 enum class Point : std::uint8_t { in, out, nat_in, nat_out };
 constexpr std::array kPoints{Point::in, Point::out, Point::nat_in, Point::nat_out};
@@ -107,7 +103,7 @@ class Builder {
       }
       if (!translates(point)) add_refusals(point);
       for (std::size_t i = 0; i < kEntrances; ++i) add_entrance(point, static_cast<Entrance>(i));
-      add_verdicts(point);
+      add_fates(point);
     }
     return std::move(out_);
   }
@@ -129,7 +125,9 @@ class Builder {
                                 "from-all", "inside-only", "reject",   "drop"};
     return prefix(point) + kNames.at(static_cast<std::size_t>(fate));
   }
-  static std::string verdicts(Point point) { return prefix(point) + "fates"; }
+  // The chains that tell fates apart, of a VIP and of a node port.
+  static std::string vip_fates(Point point) { return prefix(point) + "vip"; }
+  static std::string port_fates(Point point) { return prefix(point) + "node-port"; }
 
   void add_base(Point point) {
     auto& base = chain(base_name(point));
@@ -141,7 +139,7 @@ class Builder {
     }
     // What was let in goes on; chains of type nat see only the first packet anyhow.
     if (!translates(point)) add(base, rule().protocol(Protocol::tcp).not_new().accept());
-    add(base, rule().dispatch_vip(kVips, verdicts(point)));
+    add(base, rule().vip_number(kVips, 0, false).go_to(vip_fates(point)));
     add_node_ports(base, point);
   }
 
@@ -157,12 +155,16 @@ class Builder {
     }
     const auto ranges = node_port_ranges(family_, settings_, facts_);
     if (!ranges) {
-      add(base, rule().destination_is_local().dispatch_port(kNodePorts, verdicts(point)));
+      add(base,
+          rule().destination_is_local().port_number(kNodePorts, 0, false).go_to(port_fates(point)));
       return;
     }
     for (const auto& range : *ranges) {
-      add(base, rule().destination(range).destination_is_local().dispatch_port(kNodePorts,
-                                                                               verdicts(point)));
+      add(base, rule()
+                    .destination(range)
+                    .destination_is_local()
+                    .port_number(kNodePorts, 0, false)
+                    .go_to(port_fates(point)));
     }
   }
 
@@ -251,34 +253,33 @@ class Builder {
     }
   }
 
-  void add_verdicts(Point point) {
-    std::vector<SetElement> elements;
-    const auto map = [&](std::uint32_t number, const std::string& to) {
-      SetElement element;
-      element.key.number(number);
-      element.chain = to;
-      elements.push_back(element);
+  // The most frequent fate first.
+  void add_fates(Point point) {
+    std::vector<std::pair<std::uint32_t, std::string>> fates;
+    const auto lead = [&](Fate fate, std::uint32_t more, const std::string& to) {
+      fates.emplace_back(static_cast<std::uint32_t>(fate) | more, to);
     };
     const bool refuses = !translates(point);
+    lead(Fate::cluster_ip, 0, fate_chain(point, Fate::cluster_ip));
+    for (const auto fate : kGuardable) lead(fate, 0, fate_chain(point, fate));
+    // What was not in the ranges has been dropped before it is translated.
     for (const auto fate : kGuardable) {
-      const auto number = static_cast<std::uint32_t>(fate);
-      map(number, fate_chain(point, fate));
-      // What was not in the ranges has been dropped before it is translated.
-      map(number | kGuarded, (refuses ? "guarded-" : "") + fate_chain(point, fate));
+      lead(fate, kGuarded, (refuses ? "guarded-" : "") + fate_chain(point, fate));
     }
-    map(static_cast<std::uint32_t>(Fate::cluster_ip), fate_chain(point, Fate::cluster_ip));
     if (refuses) {
-      map(static_cast<std::uint32_t>(Fate::reject), fate_chain(point, Fate::reject));
-      map(static_cast<std::uint32_t>(Fate::drop), fate_chain(point, Fate::drop));
+      lead(Fate::reject, 0, fate_chain(point, Fate::reject));
+      lead(Fate::drop, 0, fate_chain(point, Fate::drop));
     }
     if (point == Point::in) {
-      map(static_cast<std::uint32_t>(Fate::external_reject), fate_chain(point, Fate::reject));
-      map(static_cast<std::uint32_t>(Fate::external_drop), fate_chain(point, Fate::drop));
+      lead(Fate::external_reject, 0, fate_chain(point, Fate::reject));
+      lead(Fate::external_drop, 0, fate_chain(point, Fate::drop));
     }
-    out_.verdicts.emplace_back(
-        SetLayout{
-            .name = verdicts(point), .key = {KeyField::number}, .kind = SetLayout::Kind::verdicts},
-        std::move(elements));
+    auto& vips = chain(vip_fates(point));
+    for (const auto& [number, to] : fates) add(vips, rule().vip_number(kVips, number).go_to(to));
+    auto& ports = chain(port_fates(point));
+    for (const auto& [number, to] : fates) {
+      add(ports, rule().port_number(kNodePorts, number).go_to(to));
+    }
   }
 
   static constexpr std::array kGuardable{Fate::external, Fate::by_policy, Fate::outside,

@@ -41,8 +41,7 @@ struct Facts {
 
 struct FixedPart {
   std::vector<netfilter::SetLayout> sets;
-  std::vector<std::pair<netfilter::SetLayout, std::vector<netfilter::SetElement>>> verdicts;
-  std::vector<netfilter::NativeChain> chains;  // a chain stands behind those that go to it
+  std::vector<netfilter::NativeChain> chains;
 };
 
 [[nodiscard]] FixedPart fixed_part(Family family, const Settings& settings, const Facts& facts);

@@ -38,9 +38,7 @@ struct Encoded {
 
 void write_fixed(TableBatch& batch, const FixedPart& fixed) {
   for (const auto& layout : fixed.sets) batch.add_set(layout);
-  for (const auto& [layout, elements] : fixed.verdicts) batch.add_set(layout);
   for (const auto& chain : fixed.chains) batch.add_chain(chain);
-  for (const auto& [layout, elements] : fixed.verdicts) batch.add_elements(layout, elements);
   for (const auto& chain : fixed.chains) batch.add_rules(chain);
 }
 
