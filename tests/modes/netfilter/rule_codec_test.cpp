@@ -296,7 +296,7 @@ std::optional<Digest> digest_in(const std::string& userdata) {
 }
 
 TEST(RuleUserdata, HoldsTheCommentAsIptablesReadsItAndOurDigest) {
-  for (const std::size_t length : {0, 1, 126, 127}) {
+  for (const std::size_t length : {0U, 1U, 126U, 127U}) {
     const auto rule = with(&Rule::comment, std::string(length, 'c'));
     const auto nft = parsed(Family::v4, rule);
     const auto userdata = userdata_of(nft.get());
@@ -311,7 +311,7 @@ TEST(RuleUserdata, HoldsTheCommentAsIptablesReadsItAndOurDigest) {
 }
 
 TEST(RuleUserdata, LeavesLongCommentsToTheMatchWhichKeeps255Bytes) {
-  for (const std::size_t length : {128, 255, 300}) {
+  for (const std::size_t length : {128U, 255U, 300U}) {
     const auto rule = with(&Rule::comment, std::string(length, 'c'));
     const auto nft = parsed(Family::v4, rule);
     const auto infos = infos_of(nft.get());
