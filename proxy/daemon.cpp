@@ -1,5 +1,6 @@
 #include "proxy/daemon.hpp"
 
+#include "proxy/environment/environment.hpp"
 #include "proxy/explain/document.hpp"
 #include "proxy/host/conntrack_settings.hpp"
 #include "proxy/host/file_watch.hpp"
@@ -98,6 +99,7 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   [[nodiscard]] std::string status_text() const;
 
   [[nodiscard]] std::string dns_text() const;
+  [[nodiscard]] std::string environment(const status::AdminRequest& request) const;
   [[nodiscard]] std::string explanation(const status::AdminRequest& request) const;
   [[nodiscard]] explain::NodeView node_view() const;
 
@@ -117,6 +119,7 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   status::Health health_;
   status::Metrics metrics_;
   state::ServiceTable table_;
+  environment::Environment environment_;
   status::Reporter reporter_;
   status::ServiceHealth service_health_;
   std::map<std::string, std::string> listening_;
@@ -168,6 +171,7 @@ Daemon::Daemon(const DaemonParts& parts)
       admin_{io_.get_executor(),
              {{"status", [this](const status::AdminRequest&) { return status_text(); }},
               {"explain", [this](const status::AdminRequest& asked) { return explanation(asked); }},
+              {"env", [this](const status::AdminRequest& asked) { return environment(asked); }},
               {"dns", [this](const status::AdminRequest&) { return dns_text(); }},
               {"end", [](const status::AdminRequest&) {
                  (void)std::raise(SIGTERM);  // one way to end
@@ -427,10 +431,12 @@ void Daemon::records_replaced(std::size_t count) {
 }
 
 void Daemon::about_to_replace(const std::vector<records::Record>& all) {
+  environment_.replace(all);
   if (names_) names_->replace(all);
 }
 
 void Daemon::about_to_change(const std::vector<sources::Change>& changes) {
+  environment_.change(changes);
   if (names_) names_->change(changes);
   reporter_.about_to_change(changes);
 }
@@ -486,6 +492,13 @@ std::string Daemon::dns_text() const {
     addresses.push_back(fmt::format("\"{}\"", address));
   return fmt::format(R"({{"ready":{},"listening":[{}]}})", names_->ready(),
                      fmt::join(addresses, ","));
+}
+
+std::string Daemon::environment(const status::AdminRequest& request) const {
+  const auto name_space = environment::namespace_from(request.json);
+  if (!name_space) return status::admin_error(name_space.error().context);
+  if (!records_are_complete_) return status::admin_error("env: not all records are known yet");
+  return environment::environment_document(*name_space, environment_.variables(*name_space));
 }
 
 explain::NodeView Daemon::node_view() const {

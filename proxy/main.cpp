@@ -25,6 +25,7 @@
 #include "proxy/sources/manifests/load.hpp"
 #include "proxy/sources/manifests/manifests_source.hpp"
 #include "proxy/state/service_table.hpp"
+#include "proxy/status/json.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -184,21 +185,46 @@ int write_configuration(const config::FlagValues& flags) {
   return kDone;
 }
 
-// The configuration in effect, by flag, with where each value comes from.
-int show_configuration(const config::FlagValues& given) {
-  const auto read = read_flags(given);
-  if (!read) return complain(read.error(), kMisused);
+std::string flags_table(const std::vector<config::EffectiveFlag>& all) {
   std::size_t name_width = 0;
   std::size_t value_width = 0;
-  const auto all = config::effective_flags(read->flags);
   for (const auto& flag : all) {
     name_width = std::max(name_width, flag.name.size());
     value_width = std::max(value_width, printable(flag.value).size());
   }
+  std::string out;
   for (const auto& flag : all) {
-    fmt::print("{:<{}}  {:<{}}  {}\n", flag.name, name_width, printable(flag.value), value_width,
-               printable(flag.origin));
+    out += fmt::format("{:<{}}  {:<{}}  {}\n", flag.name, name_width, printable(flag.value),
+                       value_width, printable(flag.origin));
   }
+  return out;
+}
+
+std::string flags_document(const std::vector<config::EffectiveFlag>& all) {
+  status::JsonWriter json;
+  json.begin_array();
+  for (const auto& flag : all) {
+    json.begin_object();
+    json.key("flag").text(flag.name);
+    json.key("value").text(flag.value);
+    json.key("origin").text(flag.origin);
+    json.end_object();
+  }
+  json.end_array();
+  return json.take();
+}
+
+// The configuration in effect, by flag, with where each value comes from.
+int show_configuration(const config::FlagValues& given) {
+  const auto form = ask::parse_form(given.text("output"));
+  if (!form) return complain(form.error(), kMisused);
+  if (*form == ask::Form::dotenv) {
+    return complain(invalid("--output: only env has the form dotenv"), kMisused);
+  }
+  const auto read = read_flags(given);
+  if (!read) return complain(read.error(), kMisused);
+  const auto all = config::effective_flags(read->flags);
+  fmt::print("{}", *form == ask::Form::json ? flags_document(all) + "\n" : flags_table(all));
   for (const auto& warning : read->warnings) {
     fmt::print(stderr, "{}\n", printable(warning));
   }
@@ -300,18 +326,26 @@ int query(const config::CommandLine& line) {
   return kDone;
 }
 
-// status, and explain IP:PORT[/PROTOCOL]
-int ask_daemon(const config::CommandLine& line) {
-  const auto form = ask::parse_form(line.flags.text("output"));
-  if (!form) return complain(form.error(), kMisused);
-  auto request = ask::status_request();
-  if (line.command == config::Command::explain) {
-    if (line.arguments.size() != 1) {
-      return complain(invalid("explain: takes one IP:PORT[/PROTOCOL]"), kMisused);
-    }
-    request = ask::explain_request(line.arguments.front(), line.flags.text("from"));
+// What a question is, by its command. Fails when it is not the arguments that it takes.
+Result<std::string> request_of(const config::CommandLine& line) {
+  if (line.command == config::Command::status) return ask::status_request();
+  const bool explains = line.command == config::Command::explain;
+  if (line.arguments.size() != 1) {
+    return invalid(explains ? "explain: takes one IP:PORT[/PROTOCOL]" : "env: takes one NAMESPACE");
   }
-  const auto answer = ask::ask(line.flags.text("admin-socket"), request, *form);
+  return explains ? ask::explain_request(line.arguments.front(), line.flags.text("from"))
+                  : ask::env_request(line.arguments.front());
+}
+
+// status, explain IP:PORT[/PROTOCOL], env NAMESPACE
+int ask_daemon(const config::CommandLine& line) {
+  const auto form = line.command == config::Command::env && !line.flags.given("output")
+                        ? ask::Form::dotenv
+                        : ask::parse_form(line.flags.text("output"));
+  if (!form) return complain(form.error(), kMisused);
+  const auto request = request_of(line);
+  if (!request) return complain(request.error(), kMisused);
+  const auto answer = ask::ask(line.flags.text("admin-socket"), *request, *form);
   if (!answer) return complain(answer.error(), kFailed);
   fmt::print("{}", *answer);
   return kDone;
@@ -331,6 +365,7 @@ int perform(const config::CommandLine& line) {
       return query(line);
     case config::Command::status:
     case config::Command::explain:
+    case config::Command::env:
       return ask_daemon(line);
     case config::Command::version:
       fmt::print("{}{}\n", line.flags.text("version") == "raw" ? "" : "viaduct ", VIADUCT_VERSION);

@@ -10,7 +10,8 @@ namespace proxy::ask {
 Result<Form> parse_form(std::string_view text) {
   if (text == "table") return Form::table;
   if (text == "json") return Form::json;
-  return invalid(fmt::format("--output: \"{}\" is neither table nor json", text));
+  if (text == "dotenv") return Form::dotenv;
+  return invalid(fmt::format("--output: \"{}\" is none of table, json, dotenv", text));
 }
 
 std::string status_request() {
@@ -27,12 +28,21 @@ std::string explain_request(std::string_view packet, std::string_view from) {
   return json.take();
 }
 
+std::string env_request(std::string_view name_space) {
+  status::JsonWriter json;
+  json.begin_object();
+  json.key("command").text("env");
+  json.key("namespace").text(name_space);
+  json.end_object();
+  return json.take();
+}
+
 Result<std::string> ask(const std::filesystem::path& admin_socket, const std::string& request,
                         Form form) {
   auto reply = status::ask_admin(admin_socket, request);
   if (!reply) return reply;
-  auto text = reply_text(*reply);
-  if (!text || form == Form::table) return text;
+  auto text = reply_text(*reply, form);
+  if (!text || form != Form::json) return text;
   return *reply + "\n";
 }
 

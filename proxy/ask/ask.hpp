@@ -1,4 +1,4 @@
-// What people ask a running daemon, over its admin socket: `viaduct status`, `viaduct explain`.
+// What people ask a running daemon, over its admin socket: `viaduct status`, `explain`, `env`.
 #pragma once
 
 #include "proxy/result.hpp"
@@ -9,20 +9,22 @@
 
 namespace proxy::ask {
 
-enum class Form : std::uint8_t { table, json };
-[[nodiscard]] Result<Form> parse_form(std::string_view text);  // "table", "json"
+enum class Form : std::uint8_t { table, json, dotenv };
+[[nodiscard]] Result<Form> parse_form(std::string_view text);  // by their names here
 
 // A question as the admin socket takes it.
 [[nodiscard]] std::string status_request();
 [[nodiscard]] std::string explain_request(std::string_view packet, std::string_view from);
+[[nodiscard]] std::string env_request(std::string_view name_space);
 
 // The daemon's reply to a request in the form that was asked for, with a newline at its end. Fails
 // when no daemon is there, or with what it says is wrong.
 [[nodiscard]] Result<std::string> ask(const std::filesystem::path& admin_socket,
                                       const std::string& request, Form form);
 
-// A reply as people read it; what is not of the expected form is left out. Fails when it is no JSON
-// object or says that there was an error.
-[[nodiscard]] Result<std::string> reply_text(std::string_view reply);
+// A reply as people read it, or as shells and dotenv files do (only env has that form); what is not
+// of the expected form is left out. Fails when it is no JSON object or says that there was an
+// error.
+[[nodiscard]] Result<std::string> reply_text(std::string_view reply, Form form = Form::table);
 
 }  // namespace proxy::ask

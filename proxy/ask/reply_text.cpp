@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -135,9 +136,24 @@ std::string status_text(const element& reply) {
   return lines.take();
 }
 
+// Names and values are of letters, digits and what addresses and URLs hold: nothing to quote.
+std::string environment_text(const element& variables, Form form) {
+  std::size_t width = 0;
+  if (form == Form::table) {
+    for (const auto& [name, value] : variables.get_object()) width = std::max(width, name.size());
+  }
+  std::string out;
+  for (const auto& [name, value] : variables.get_object()) {
+    const auto shown = printable(name);
+    out += form == Form::table ? fmt::format("{:<{}}  {}\n", shown, width, word(variables, name))
+                               : fmt::format("{}={}\n", shown, word(variables, name));
+  }
+  return out;
+}
+
 }  // namespace
 
-Result<std::string> reply_text(std::string_view reply) {
+Result<std::string> reply_text(std::string_view reply, Form form) {
   simdjson::dom::parser parser;
   element root;
   if (parser.parse(reply.data(), reply.size()).get(root) != simdjson::SUCCESS ||
@@ -145,6 +161,8 @@ Result<std::string> reply_text(std::string_view reply) {
     return invalid("the daemon's reply is no JSON object");
   }
   if (const auto error = word(root, "error"); !error.empty()) return invalid(error);
+  if (const auto variables = section(root, "variables")) return environment_text(*variables, form);
+  if (form == Form::dotenv) return invalid("--output: only env has the form dotenv");
   return root["fate"].error() == simdjson::SUCCESS ? explanation_text(root) : status_text(root);
 }
 

@@ -29,6 +29,8 @@ constexpr std::array kCommands{
     CommandName{Command::status, "status", "Say how the running daemon is"},
     CommandName{Command::explain, "explain",
                 "IP:PORT[/PROTOCOL]: what the running daemon does with such a packet, and why"},
+    CommandName{Command::env, "env",
+                "NAMESPACE: the environment variables by which its pods find services"},
     CommandName{Command::version, "version", "Print the version"},
     CommandName{Command::help, "help", "Print this"},
 };
@@ -97,7 +99,7 @@ Written short_form(std::string_view word) {
 }
 
 bool takes_arguments(Command command) {
-  return command == Command::dns || command == Command::explain;
+  return command == Command::dns || command == Command::explain || command == Command::env;
 }
 
 std::optional<Command> command_named(std::string_view name) {
@@ -142,8 +144,7 @@ Result<CommandLine> parse_command_line(std::span<const std::string> words) {
     if (!command) {
       return invalid(
           fmt::format("{}: unknown command, there are run, check, config, cleanup, dns, status, "
-                      "explain, version, "
-                      "help",
+                      "explain, env, version, help",
                       words.front()));
     }
     line.command = *command;

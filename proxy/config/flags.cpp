@@ -13,8 +13,9 @@ constexpr std::uint16_t of(Commands... commands) {
   return static_cast<std::uint16_t>((static_cast<unsigned>(commands) | ...));
 }
 constexpr auto kRunAndCheck = of(Command::run, Command::check);
-constexpr auto kAsking = of(Command::status, Command::explain);
-constexpr auto kRunAndAsking = of(Command::run, Command::dns, Command::status, Command::explain);
+constexpr auto kAsking = of(Command::status, Command::explain, Command::env, Command::config);
+constexpr auto kRunAndAsking =
+    of(Command::run, Command::dns, Command::status, Command::explain, Command::env);
 constexpr auto kExplain = of(Command::explain);
 constexpr std::uint16_t kEvery = 0xffff;
 
@@ -45,7 +46,8 @@ constexpr Flag kFlags[] = {
      "Take the place of the daemon that answers on --admin-socket: it goes on until this one knows "
      "all records, and is then told to end"},
 
-    {"output", text, "table", "Form of the answer, table or json; also -o", "", kAsking},
+    {"output", text, "table", "Form of the answer, table or json, of env dotenv too; also -o", "",
+     kAsking},
     {"from", text, "", "Who sends the packet that is to be explained, an IP address", "", kExplain},
 
     // What to forward, and how.

@@ -36,7 +36,8 @@ enum class Command : std::uint16_t {
   dns = 32,
   config = 64,  // takes the flags of run
   status = 128,
-  explain = 256
+  explain = 256,
+  env = 512
 };
 
 struct Flag {
@@ -50,8 +51,8 @@ struct Flag {
   std::uint16_t commands = static_cast<std::uint16_t>(Command::run);
 
   [[nodiscard]] bool belongs_to(Command command) const {
-    const auto taken = command == Command::config ? Command::run : command;
-    return (commands & static_cast<std::uint16_t>(taken)) != 0;
+    const auto has = [&](Command c) { return (commands & static_cast<std::uint16_t>(c)) != 0; };
+    return has(command) || (command == Command::config && has(Command::run));
   }
 };
 

@@ -74,6 +74,19 @@ TEST_F(AskTheDaemon, ExplainSaysWhoSendsInJsonToo) {
   EXPECT_EQ(reply["endpoints"][0]["sees"].as<std::string>(), "node");  // itself
 }
 
+TEST_F(AskTheDaemon, EnvNamesTheServicesOfANamespaceForAShellAndForPrograms) {
+  const auto said = run_viaduct(lab_->node(), {"env", "ns1"});
+  EXPECT_EQ(said.status, 0) << said.output;
+  EXPECT_THAT(said.output, AllOf(HasSubstr("WEB_SERVICE_HOST=172.30.0.41\n"),
+                                 HasSubstr("WEB_PORT_80_TCP_ADDR=172.30.0.41\n"),
+                                 HasSubstr("WEB_SERVICE_PORT_HTTP=80\n")));
+  const auto json = run_viaduct(lab_->node(), {"env", "ns1", "-o", "json"});
+  EXPECT_EQ(YAML::Load(json.output)["variables"]["WEB_PORT"].as<std::string>(),
+            "tcp://172.30.0.41:80");
+  EXPECT_EQ(run_viaduct(lab_->node(), {"env", "../x"}).status, 1);
+  EXPECT_EQ(run_viaduct(lab_->node(), {"env"}).status, 2);
+}
+
 TEST_F(AskTheDaemon, AMistakeIsOneLineAndAStatus) {
   const auto said = run_viaduct(lab_->node(), {"explain", "172.30.0.41"});
   EXPECT_EQ(said.status, 1);

@@ -57,12 +57,24 @@ TEST(ReplyText, PassesTheDaemonsErrorOn) {
 
 TEST(ExplainRequest, QuotesWhatItIsGiven) {
   EXPECT_EQ(explain_request("1.2.3.4:5", ""), R"({"command":"explain","packet":"1.2.3.4:5"})");
+  EXPECT_EQ(env_request("shop"), R"({"command":"env","namespace":"shop"})");
   EXPECT_EQ(explain_request("a\"b", "c"), R"({"command":"explain","packet":"a\"b","from":"c"})");
 }
 
-TEST(Form, IsTableOrJson) {
+TEST(ReplyText, OfAnEnvironmentIsATableOrLinesForAShell) {
+  constexpr auto* kReply =
+      R"({"namespace":"shop","variables":{"A_PORT":"tcp://[fd00::1]:5","A_SERVICE_HOST":"fd00::1"}})";
+  EXPECT_EQ(reply_text(kReply, Form::dotenv).value(),
+            "A_PORT=tcp://[fd00::1]:5\nA_SERVICE_HOST=fd00::1\n");
+  EXPECT_EQ(reply_text(kReply, Form::table).value(),
+            "A_PORT          tcp://[fd00::1]:5\nA_SERVICE_HOST  fd00::1\n");
+  EXPECT_FALSE(reply_text(R"({"fate":"rejected"})", Form::dotenv)) << "has no such form";
+}
+
+TEST(Form, IsTableJsonOrDotenv) {
   EXPECT_EQ(parse_form("json").value(), Form::json);
   EXPECT_EQ(parse_form("table").value(), Form::table);
+  EXPECT_EQ(parse_form("dotenv").value(), Form::dotenv);
   EXPECT_FALSE(parse_form("yaml"));
 }
 
