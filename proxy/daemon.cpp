@@ -166,8 +166,9 @@ Daemon::Daemon(const DaemonParts& parts)
               health_, metrics_,
               [this] { return records_are_complete_ && (!names_ || names_->ready()); }))},
       metrics_server_{io_.get_executor(), status::handler_for(status::metrics_pages(
-                                              std::string{to_string(parts.config.mode)},
-                                              [this] { return metrics_text(); }))},
+                                              {.mode = std::string{to_string(parts.config.mode)},
+                                               .configz = parts.configz,
+                                               .metrics = [this] { return metrics_text(); }}))},
       admin_{io_.get_executor(),
              {{"status", [this](const status::AdminRequest&) { return status_text(); }},
               {"explain", [this](const status::AdminRequest& asked) { return explanation(asked); }},
@@ -204,7 +205,9 @@ Result<void> Daemon::run() {
                            .observer = *this,
                            .chance = uniform_chance()},
       sync::Policy{.period = config_.sync_period, .min_period = config_.min_sync_period});
-  auto source = parts_.make_source(config_, io_);
+  auto source = parts_.make_source(config_, io_, [this](const auto& host, const auto& code) {
+    metrics_.api_request(host, code);
+  });
   if (!source) return source.error();
   source_ = std::move(*source);
   if (const auto started = source_->start(intake_); !started) return started.error();

@@ -30,8 +30,11 @@ struct DaemonParts {
   std::string version;
   config::Config config;
   Log& log;
+  std::string configz;  // the configuration as JSON, for /configz
+  // Host and port of an API server, and the status code of its answer, or "<error>".
+  using Answered = std::function<void(const std::string& host, const std::string& code)>;
   std::function<Result<std::unique_ptr<sources::Source>>(const config::Config&,
-                                                         boost::asio::io_context&)>
+                                                         boost::asio::io_context&, Answered)>
       make_source;
   std::function<Result<std::unique_ptr<modes::Mode>>(const config::Config&,
                                                      boost::asio::io_context&)>

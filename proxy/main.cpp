@@ -115,7 +115,7 @@ Result<MaybeAccess> find_api(const config::Config& config) {
 
 std::unique_ptr<sources::Source> make_source(const config::Config& config,
                                              const MaybeAccess& access, boost::asio::io_context& io,
-                                             Log& log) {
+                                             DaemonParts::Answered answered, Log& log) {
   using namespace sources::kubernetes;
   if (!access) {
     return std::make_unique<sources::manifests::ManifestsSource>(io, config.manifests);
@@ -128,6 +128,7 @@ std::unique_ptr<sources::Source> make_source(const config::Config& config,
                         .pods = needs_pods(config.dns)};
   settings.state_file = config.api->state_file;
   settings.user_agent = "viaduct/" VIADUCT_VERSION;
+  settings.answered = std::move(answered);
   return std::make_unique<KubernetesSource>(io, log, std::move(settings));
 }
 
@@ -261,9 +262,10 @@ int run(const config::FlagValues& given) {
       {.version = VIADUCT_VERSION,
        .config = *config,
        .log = *log,
-       .make_source = [&](const auto& chosen,
-                          auto& io) -> Result<std::unique_ptr<sources::Source>> {
-         return make_source(chosen, *access, io, *log);
+       .configz = config::configz_text(flags),
+       .make_source = [&](const auto& chosen, auto& io,
+                          auto answered) -> Result<std::unique_ptr<sources::Source>> {
+         return make_source(chosen, *access, io, std::move(answered), *log);
        },
        .make_mode = [&log](const auto& chosen, auto& io) { return make_mode(chosen, io, *log); },
        .make_name_service = [&] { return make_name_service(*dns, *log); }});

@@ -71,6 +71,7 @@ class IptablesMode final : public Mode {
       auto report = co_await reconcile_once(wanted);
       if (report || report.error().code != std::errc::resource_unavailable_try_again)
         co_return report;
+      ++retries_;
     }
     co_return proxy::system_error(EAGAIN, "reconcile: others never stopped changing the ruleset");
   }
@@ -121,8 +122,13 @@ class IptablesMode final : public Mode {
                        {{"table", std::string{to_string(table)}},
                         {"ip_family", std::string{to_string(family)}}},
                        static_cast<double>(planner_->rule_count(family, table))});
+        out.push_back({"kubeproxy_sync_proxy_rules_iptables_last",
+                       {{"table", std::string{to_string(table)}},
+                        {"ip_family", std::string{to_string(family)}}},
+                       static_cast<double>(written_[index_of(family)][index_of(table)])});
       }
     }
+    out.push_back({"viaduct_netlink_retries_total", {}, static_cast<double>(retries_)});
     if (const auto limit = recent_list_limit()) {
       out.push_back({"viaduct_session_affinity_clients_per_endpoint_limit", {}, *limit});
     }
@@ -179,11 +185,13 @@ class IptablesMode final : public Mode {
   Awaitable<Result<SyncReport>> run(const ServiceTable& wanted) {
     in_force_ = false;
     auto sum = SyncReport{};
+    Written written{};
     for (int attempts = 0; attempts < kAttempts;) {
       const auto transaction = planner_->next(wanted, kTransactionBytes);
       if (transaction.empty()) {
         if (auto listening = resume_monitor(); !listening) co_return listening.error();
         in_force_ = true;
+        written_ = written;
         stale_flows_->written();
         sum.set_aside = planner_->set_aside();
         co_return sum;
@@ -195,6 +203,7 @@ class IptablesMode final : public Mode {
         attempts = 0;
         ++sum.transactions;
         sum.operations += transaction.size();
+        count_rules(transaction, written);
         // A large load lets the rest of the process have its turn.
         co_await asio::post(asio::use_awaitable);
       } else {
@@ -223,6 +232,7 @@ class IptablesMode final : public Mode {
         case CommitResult::Kind::stale:
           break;
       }
+      ++retries_;
       // Somebody has committed. If it was none of our chains, the plan is still good.
       const auto generation = kernel_.generation();
       if (!generation) return generation.error();
@@ -232,6 +242,27 @@ class IptablesMode final : public Mode {
       generation_ = *generation;
     }
     return proxy::system_error(EAGAIN, "commit: others never stopped changing the ruleset");
+  }
+
+  // Rules by family and table.
+  using Written = std::array<std::array<std::size_t, netfilter::kTables.size()>, 2>;
+  template <class Enum>
+  [[nodiscard]] static constexpr std::size_t index_of(Enum value) {
+    return static_cast<std::size_t>(value);
+  }
+  static void count_rules(const Transaction& transaction, Written& written) {
+    const auto add = [&](const ChainKey& chain, std::size_t rules) {
+      written[index_of(chain.family)][index_of(chain.table)] += rules;
+    };
+    for (const auto& operation : transaction) {
+      if (const auto* rewrite = std::get_if<netfilter::RewriteChain>(&operation)) {
+        add(rewrite->chain, rewrite->rules.size());
+      } else if (const auto* insert = std::get_if<netfilter::InsertRule>(&operation)) {
+        add(insert->chain, 1);
+      } else if (const auto* append = std::get_if<netfilter::AppendRule>(&operation)) {
+        add(append->chain, 1);
+      }
+    }
   }
 
   void pause_for(const Transaction& transaction) {
@@ -257,6 +288,8 @@ class IptablesMode final : public Mode {
   netfilter::NodeAddresses addresses_;
   asio::posix::stream_descriptor watched_;
   std::unique_ptr<netfilter::ConntrackCleaner> stale_flows_;
+  Written written_{};          // by the last sync that came to its end
+  std::uint64_t retries_ = 0;  // because others had changed the ruleset meanwhile
   std::shared_ptr<Planner> planner_;
   std::uint32_t generation_ = 0;
   bool in_force_ = false;  // the kernel has what the planner last finished

@@ -35,7 +35,13 @@ class Totals {
                          {{"ip_family", std::string{to_string(family)}}},
                          static_cast<double>(deleted_[static_cast<std::size_t>(family)])});
     }
-    figures.push_back({"kubeproxy_conntrack_reconciler_sync_duration_seconds", {}, 0, durations_});
+    // One walk is for both families.
+    for (const auto family : proxy::kFamilies) {
+      figures.push_back({"kubeproxy_conntrack_reconciler_sync_duration_seconds",
+                         {{"ip_family", std::string{to_string(family)}}},
+                         0,
+                         durations_});
+    }
     return figures;
   }
 

@@ -1,5 +1,6 @@
 #include "proxy/config/configuration_file.hpp"
 
+#include "proxy/printable.hpp"
 #include "proxy/records/yaml_to_json.hpp"
 
 #include <fmt/format.h>
@@ -362,6 +363,23 @@ std::string configuration_text(const FlagValues& flags) {
     out += fmt::format("{:{}}{}: {}\n", "", 2 * parts.size(), name, yaml_value(field, text));
   }
   return out;
+}
+
+std::string configz_text(const FlagValues& flags) {
+  const auto fields = records::yaml_to_json(configuration_text(flags));
+  std::vector<std::string> ours;
+  for (const auto& flag : config::flags()) {
+    const bool is_field =
+        std::ranges::find(configuration_fields(), flag.name, &ConfigurationField::flag) !=
+        configuration_fields().end();
+    if (is_field || !flag.belongs_to(Command::run)) continue;
+    ours.push_back(
+        fmt::format("{}:{}", in_quotes(flag.name), in_quotes(printable(flags.text(flag.name)))));
+  }
+  return fmt::format(
+      "{{\"kubeproxy.config.k8s.io\":{},\"viaduct\":{{{}}}}}",
+      fields && fields->size() == 1 ? fields->front() : "null",  // a flag is no UTF-8
+      fmt::join(ours, ","));
 }
 
 std::vector<EffectiveFlag> effective_flags(const FlagValues& flags) {

@@ -44,6 +44,10 @@ enum class UnknownFields : std::uint8_t { warn, refuse };
 // The configuration that `flags` means, with every field, as YAML.
 [[nodiscard]] std::string configuration_text(const FlagValues& flags);
 
+// The same as JSON, with the flags of `viaduct run` that are no field of it beside it, as GET
+// /configz shows it: {"kubeproxy.config.k8s.io":{…},"viaduct":{"manifests":"/etc/manifests",…}}.
+[[nodiscard]] std::string configz_text(const FlagValues& flags);
+
 struct EffectiveFlag {
   std::string_view name;
   std::string value;

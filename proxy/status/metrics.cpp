@@ -191,6 +191,16 @@ struct Metrics::Impl {
       counters("viaduct_outside_changes_total",
                "Times that somebody else changed what this proxy had written")
           .Add({});
+  prom::Counter& repairs =
+      counters("viaduct_repairs_total",
+               "Syncs that found differences to what was written, and mended them")
+          .Add({});
+  prom::Counter& transactions =
+      counters("viaduct_transactions_total", "Transactions that the kernel has committed").Add({});
+  prom::Counter& operations =
+      counters("viaduct_operations_total", "Operations in these transactions").Add({});
+  prom::Family<prom::Counter>& api_requests =
+      counters("rest_client_requests_total", "Requests to the API server by host and status code");
 };
 
 Metrics::Metrics(std::string_view version, std::string_view mode)
@@ -247,6 +257,21 @@ void Metrics::programmed(Family family, Seconds latency) {
 
 void Metrics::outside_change() {
   impl_->outside_changes.Increment();
+}
+
+void Metrics::wrote(std::size_t transactions, std::size_t operations) {
+  impl_->transactions.Increment(static_cast<double>(transactions));
+  impl_->operations.Increment(static_cast<double>(operations));
+}
+
+void Metrics::repaired() {
+  impl_->repairs.Increment();
+}
+
+void Metrics::api_request(std::string_view host, std::string_view code) {
+  impl_->api_requests
+      .Add({{"code", std::string{code}}, {"host", std::string{host}}, {"method", "GET"}})
+      .Increment();
 }
 
 void Metrics::answered_healthz(unsigned code) {

@@ -49,6 +49,11 @@ class Metrics {
   void sync_failed(SyncKind kind, std::string_view cause);
   void programmed(Family family, Seconds latency);
   void outside_change();
+  // What a sync gave the kernel, and whether it put right what had gone wrong there.
+  void wrote(std::size_t transactions, std::size_t operations);
+  void repaired();
+  // A request to the API server; `code` as HTTP has it, or "<error>" where none came.
+  void api_request(std::string_view host, std::string_view code);
   void answered_healthz(unsigned code);
   void answered_livez(unsigned code);
 

@@ -1,5 +1,7 @@
 #include "proxy/status/pages.hpp"
 
+#include <cstdint>
+#include <memory>
 #include <utility>
 
 namespace proxy::status {
@@ -10,6 +12,16 @@ HttpReply health_reply(HealthReply health) {
           .content_type = "application/json",
           .body = std::move(health.body),
           .headers = {{"X-Content-Type-Options", "nosniff"}}};
+}
+
+// Nothing before the first check, as there.
+std::string slis_text(std::uint64_t pings) {
+  if (pings == 0) return {};
+  return "# TYPE kubernetes_healthcheck gauge\n"
+         "kubernetes_healthcheck{name=\"ping\",type=\"healthz\"} 1\n"
+         "# TYPE kubernetes_healthchecks_total counter\n"
+         "kubernetes_healthchecks_total{name=\"ping\",status=\"success\",type=\"healthz\"} " +
+         std::to_string(pings) + "\n";
 }
 
 }  // namespace
@@ -45,13 +57,28 @@ Pages health_pages(const Health& health, Metrics& metrics, std::function<bool()>
            }}};
 }
 
-Pages metrics_pages(std::string mode, std::function<std::string()> text) {
-  return {{"/healthz", [] { return HttpReply{.body = "ok"}; }},
-          {"/proxyMode", [mode = std::move(mode)] { return HttpReply{.body = mode}; }},
-          {"/metrics", [text = std::move(text)] {
-             return HttpReply{.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                              .body = text()};
-           }}};
+Pages metrics_pages(MetricsParts parts) {
+  const auto in_text_format = [](std::string body) {
+    return HttpReply{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                     .body = std::move(body)};
+  };
+  auto pings = std::make_shared<std::uint64_t>(0);  // answers of /healthz
+  return {{"/healthz",
+           [pings] {
+             ++*pings;
+             return HttpReply{.body = "ok"};
+           }},
+          {"/proxyMode", [mode = std::move(parts.mode)] { return HttpReply{.body = mode}; }},
+          {"/configz",
+           [configz = std::move(parts.configz)] {
+             return HttpReply{.content_type = "application/json",
+                              .body = configz,
+                              .headers = {{"X-Content-Type-Options", "nosniff"}}};
+           }},
+          // Of the health checks of this server; Kubernetes' components have these two metrics.
+          {"/metrics/slis", [pings, in_text_format] { return in_text_format(slis_text(*pings)); }},
+          {"/metrics",
+           [text = std::move(parts.metrics), in_text_format] { return in_text_format(text()); }}};
 }
 
 }  // namespace proxy::status

@@ -23,8 +23,13 @@ using Pages = std::map<std::string, Page, std::less<>>;
 [[nodiscard]] Pages health_pages(const Health& health, Metrics& metrics,
                                  std::function<bool()> ready);
 
-// /metrics, /proxyMode and a /healthz that says that the server is there. `text` is called for each
-// scrape.
-[[nodiscard]] Pages metrics_pages(std::string mode, std::function<std::string()> text);
+// What the metrics server shows: /metrics, /metrics/slis, /proxyMode, /configz, and a /healthz that
+// says that the server is there.
+struct MetricsParts {
+  std::string mode;
+  std::string configz;                   // JSON
+  std::function<std::string()> metrics;  // called for each scrape
+};
+[[nodiscard]] Pages metrics_pages(MetricsParts parts);
 
 }  // namespace proxy::status

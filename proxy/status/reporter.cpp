@@ -100,6 +100,9 @@ void Reporter::succeeded(const sync::Outcome& outcome, const modes::SyncReport& 
 
   parts_.metrics.sync_succeeded(kind_of(outcome.cause), to_string(outcome.cause), outcome.duration,
                                 now.wall);
+  parts_.metrics.wrote(report.transactions, report.operations);
+  const bool mended = sync::is_reconcile(outcome.cause) && last_sync_ && report.operations != 0;
+  if (mended && (tampered_ || outcome.cause == sync::Cause::period)) parts_.metrics.repaired();
   if (failure_) {
     parts_.log.info(fmt::format("synced again after {} failures", failure_->in_a_row));
     failure_.reset();

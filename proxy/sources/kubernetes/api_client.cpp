@@ -30,6 +30,14 @@ std::string ApiClient::request_text(const std::string& target, const Presented& 
 }
 
 asio::awaitable<Result<ResponseHead>> ApiClient::get(std::string target) {
+  const auto head = co_await get_uncounted(std::move(target));
+  if (parts_.answered) {
+    parts_.answered(server_.authority(), head ? std::to_string(head->status) : "<error>");
+  }
+  co_return head;
+}
+
+asio::awaitable<Result<ResponseHead>> ApiClient::get_uncounted(std::string target) {
   const auto presented = co_await parts_.credentials.current();
   if (!presented) co_return presented.error();
   if (can_reuse(*presented)) {

@@ -26,6 +26,8 @@ struct ClientParts {
   std::string user_agent;
   const Timing& timing;
   std::function<void()> sign_of_life;  // something came from a server
+  // A request has come to its head, or has failed: "<error>". May be null.
+  std::function<void(const std::string& host, const std::string& code)> answered = nullptr;
 };
 
 class ApiClient {
@@ -55,6 +57,7 @@ class ApiClient {
  private:
   [[nodiscard]] std::string request_text(const std::string& target,
                                          const Presented& presented) const;
+  boost::asio::awaitable<Result<ResponseHead>> get_uncounted(std::string target);
   boost::asio::awaitable<Result<void>> connect(const Presented& presented);
   boost::asio::awaitable<Result<void>> send_and_wait(const std::string& request);
   [[nodiscard]] bool can_reuse(const Presented& presented) const;

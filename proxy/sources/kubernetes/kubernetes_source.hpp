@@ -14,6 +14,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -27,6 +28,8 @@ class KubernetesSource final : public Source {
     std::filesystem::path state_file;  // empty: none
     std::string user_agent = "viaduct";
     Timing timing;
+    // Each request to a server: its host and port, and the status code, or "<error>".
+    std::function<void(const std::string& host, const std::string& code)> answered = nullptr;
   };
 
   // `log` and `io` outlive the source.

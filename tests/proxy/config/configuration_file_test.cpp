@@ -272,5 +272,16 @@ TEST(EffectiveFlags, SayWhereEachValueComesFrom) {
   EXPECT_EQ(origin("cluster-domain"), "cluster.local from default");
 }
 
+TEST(Configz, IsJsonWithEveryFieldAndOurOwnFlags) {
+  const auto reading = read("clusterCIDR: 10.180.0.0/16\nconntrack: {min: 7}\n");
+  const auto root = YAML::Load(configz_text(reading.flags));
+  const auto fields = root["kubeproxy.config.k8s.io"];
+  EXPECT_EQ(fields["kind"].as<std::string>(), "KubeProxyConfiguration");
+  EXPECT_EQ(fields["clusterCIDR"].as<std::string>(), "10.180.0.0/16");
+  EXPECT_EQ(fields["conntrack"]["min"].as<int>(), 7);
+  EXPECT_EQ(root["viaduct"]["manifests"].as<std::string>(), "/m");
+  EXPECT_FALSE(root["viaduct"]["cluster-cidr"]) << "it is a field";
+}
+
 }  // namespace
 }  // namespace proxy::config

@@ -26,6 +26,9 @@ std::string text_after_use() {
   metrics.answered_healthz(503);
   metrics.answered_livez(200);
   metrics.outside_change();
+  metrics.repaired();
+  metrics.wrote(2, 30);
+  metrics.api_request("10.0.0.1:6443", "200");
   return metrics.text({});
 }
 
@@ -49,6 +52,10 @@ TEST(Metrics, CountWhatHappenedUnderKubeProxysNames) {
           "kubeproxy_proxy_healthz_total{code=\"200\"} 0\n",
           "kubeproxy_proxy_livez_total{code=\"200\"} 1\n",
           "viaduct_outside_changes_total 1\n",
+          "viaduct_repairs_total 1\n",
+          "viaduct_transactions_total 2\n",
+          "viaduct_operations_total 30\n",
+          "rest_client_requests_total{code=\"200\",host=\"10.0.0.1:6443\",method=\"GET\"} 1\n",
           "viaduct_syncs_total{cause=\"change\",result=\"failure\"} 1\n",
       }) {
     EXPECT_THAT(text, HasSubstr(line));

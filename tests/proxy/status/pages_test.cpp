@@ -58,12 +58,19 @@ TEST_F(HealthPages, HaveNoOtherPathsOrMethods) {
   EXPECT_EQ(handler_({.method = "HEAD", .path = "/livez"}).status, 200U);
 }
 
-TEST(MetricsPages, AreMetricsModeAndOk) {
-  const auto handler = handler_for(metrics_pages("iptables", [] { return "x 1\n"; }));
+TEST(MetricsPages, AreMetricsModeConfigurationAndOk) {
+  const auto handler = handler_for(metrics_pages(
+      {.mode = "iptables", .configz = R"({"a":1})", .metrics = [] { return "x 1\n"; }}));
   const auto get = [&](const std::string& path) {
     return handler({.method = "GET", .path = path});
   };
+  EXPECT_EQ(get("/metrics/slis").body, "");
   EXPECT_EQ(get("/healthz").body, "ok");
+  EXPECT_THAT(get("/metrics/slis").body,
+              HasSubstr("kubernetes_healthchecks_total{name=\"ping\",status=\"success\","
+                        "type=\"healthz\"} 1\n"));
+  EXPECT_EQ(get("/configz").body, R"({"a":1})");
+  EXPECT_EQ(get("/configz").content_type, "application/json");
   EXPECT_EQ(get("/proxyMode").body, "iptables");
   EXPECT_EQ(get("/metrics").body, "x 1\n");
   EXPECT_THAT(get("/metrics").content_type, HasSubstr("version=0.0.4"));
