@@ -1,8 +1,6 @@
 #include "modes/userspace/direct_mode.hpp"
 
 #include "modes/netfilter/node_addresses.hpp"
-#include "modes/userspace/tcp/tcp_socket.hpp"
-#include "modes/userspace/udp/udp_socket.hpp"
 #include "modes/userspace/workers.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -31,22 +29,6 @@ bool serves_node_ports_at(const IpAddress& address, const Settings& settings,
   if (settings.node_port_ranges.empty()) return !settings.node_ports_on_primary;
   return std::ranges::any_of(settings.node_port_ranges,
                              [&](const IpPrefix& range) { return range.contains(address); });
-}
-
-Result<std::vector<Listener>> listen_everywhere(const Vip& place, std::size_t workers) {
-  std::vector<Listener> out;
-  for (std::size_t i = 0; i < workers; ++i) {
-    auto fd = place.protocol == Protocol::tcp ? tcp::listen_at(place.address, place.port)
-                                              : udp::listen_at(place.address, place.port);
-    if (!fd) return within("listen at " + place.text(), fd.error());
-    out.push_back({.fd = std::move(*fd),
-                   .protocol = place.protocol,
-                   .family = place.address.family(),
-                   .entrance = Entrance::inside,
-                   .steered = false,
-                   .port = place.port});
-  }
-  return out;
 }
 
 class DirectMode final : public Mode {
@@ -99,7 +81,7 @@ class DirectMode final : public Mode {
     std::vector<Vip> gone;
     for (const auto& name : names) leave(wanted, name, gone);
     if (!gone.empty()) co_await workers_->remove_listeners(gone);
-    std::vector<std::vector<Listener>> fresh(settings_->workers);
+    ListenersOfWorkers fresh(settings_->workers);
     for (const auto& name : names) report.operations += enter(wanted, name, fresh);
     report.operations += gone.size();
     if (report.operations > 0) {
@@ -137,7 +119,7 @@ class DirectMode final : public Mode {
   }
 
   std::size_t enter(const ServiceTable& wanted, const ServicePortName& name,
-                    std::vector<std::vector<Listener>>& fresh) {
+                    ListenersOfWorkers& fresh) {
     set_aside_.erase(name);
     const auto* port = wanted.find(name);
     if (port == nullptr) return 0;
@@ -147,12 +129,10 @@ class DirectMode final : public Mode {
     for (const auto& place : places) {
       auto& held = places_[name];
       if (std::ranges::find(held, place) != held.end()) continue;
-      auto listeners = listen_everywhere(place, settings_->workers);
-      if (!listeners) {
-        failure = listeners.error();
+      if (auto done = listen_directly(place, fresh); !done) {
+        failure = done.error();
         continue;
       }
-      for (std::size_t i = 0; i < fresh.size(); ++i) fresh[i].push_back(std::move((*listeners)[i]));
       held.push_back(place);
       ++opened;
     }

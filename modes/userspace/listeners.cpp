@@ -3,9 +3,54 @@
 #include "modes/userspace/tcp/tcp_socket.hpp"
 #include "modes/userspace/udp/udp_socket.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
+#include <cerrno>
+
 namespace modes::userspace {
+namespace {
+
+using proxy::UniqueFd;
+
+proxy::Result<UniqueFd> shared(const UniqueFd& fd) {
+  UniqueFd another{::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)};
+  if (!another) return proxy::system_error(errno, "duplicate a listening socket");
+  return another;
+}
+
+proxy::Result<UniqueFd> open_udp(const Listener& like, const Vip& at) {
+  return like.steered ? udp::listen_steered(like.family, at.port)
+                      : udp::listen_at(at.address, at.port);
+}
+
+// A listener like `like` at `at` for each worker; returns the port, which is a free one if none
+// was asked for.
+proxy::Result<Port> open_everywhere(const Listener& like, Vip at, ListenersOfWorkers& out) {
+  std::vector<UniqueFd> fds;
+  while (fds.size() < out.size()) {
+    auto fd = at.protocol == Protocol::udp ? open_udp(like, at)
+              : fds.empty()                ? tcp::listen_at(at.address, at.port)
+                                           : shared(fds.front());
+    if (!fd) return within("listen at " + at.text(), fd.error());
+    fds.push_back(std::move(*fd));
+    const auto port = tcp::local_port(fds.back().get());
+    if (!port) return port.error();
+    at.port = *port;
+  }
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    out[i].push_back({.fd = std::move(fds[i]),
+                      .protocol = at.protocol,
+                      .family = like.family,
+                      .entrance = like.entrance,
+                      .steered = like.steered,
+                      .address = like.address,
+                      .port = like.port});
+  }
+  return at.port;
+}
+
+}  // namespace
 
 bool has_family(Family family) {
   const proxy::UniqueFd probe{
@@ -13,30 +58,35 @@ bool has_family(Family family) {
   return static_cast<bool>(probe);
 }
 
-proxy::Result<std::vector<Listener>> open_steered_listeners(
-    std::array<steering::Ports, proxy::kFamilies.size()>& ports) {
-  std::vector<Listener> out;
+proxy::Result<ListenersOfWorkers> open_steered_listeners(
+    std::size_t workers, std::array<steering::Ports, proxy::kFamilies.size()>& ports) {
+  ListenersOfWorkers out(workers);
   for (const auto family : proxy::kFamilies) {
     if (!has_family(family)) continue;
     auto& of_family = ports.at(static_cast<std::size_t>(family));
     const auto any = IpAddress::any(family);
     for (std::size_t i = 0; i < kEntrances; ++i) {
-      auto tcp = tcp::listen_at(any, of_family.tcp.at(i));
-      if (!tcp) return within("listen for TCP", tcp.error());
-      auto udp = udp::listen_steered(family, of_family.udp.at(i));
-      if (!udp) return within("listen for UDP", udp.error());
-      const auto tcp_port = tcp::local_port(tcp->get());
-      const auto udp_port = tcp::local_port(udp->get());
-      if (!tcp_port) return tcp_port.error();
-      if (!udp_port) return udp_port.error();
-      of_family.tcp.at(i) = *tcp_port;
-      of_family.udp.at(i) = *udp_port;
-      const auto entrance = static_cast<Entrance>(i);
-      out.push_back({std::move(*tcp), Protocol::tcp, family, entrance, true});
-      out.push_back({std::move(*udp), Protocol::udp, family, entrance, true});
+      Listener like{.family = family, .entrance = static_cast<Entrance>(i)};
+      const auto tcp = open_everywhere(like, {any, Port{0}, Protocol::tcp}, out);
+      if (!tcp) return tcp.error();
+      of_family.tcp.at(i) = *tcp;
+      const auto udp = open_everywhere(like, {any, Port{0}, Protocol::udp}, out);
+      if (!udp) return udp.error();
+      of_family.udp.at(i) = *udp;
     }
   }
   return out;
+}
+
+proxy::Result<void> listen_directly(const Vip& place, ListenersOfWorkers& out) {
+  const Listener like{.family = place.address.family(),
+                      .entrance = Entrance::inside,
+                      .steered = false,
+                      .address = place.address,
+                      .port = place.port};
+  const auto done = open_everywhere(like, place, out);
+  if (!done) return done.error();
+  return {};
 }
 
 }  // namespace modes::userspace

@@ -1,9 +1,12 @@
 // The sockets that clients' packets reach, and what each of them means.
 //
-// Steered: for every worker one per protocol, family and Entrance; where a connection wanted to go
-// is asked of the kernel. Direct: one per VIP that is an address of this machine.
+// Steered: one per protocol, family and Entrance; where a connection wanted to go is asked of the
+// kernel. Direct: one per VIP that is an address of this machine. TCP's are shared by all workers,
+// so that who is free takes the next connection; of UDP's each worker has its own, over which the
+// kernel spreads clients, each to one worker.
 #pragma once
 
+#include "modes/userspace/service.hpp"
 #include "modes/userspace/settings.hpp"
 #include "modes/userspace/steering/chains.hpp"
 #include "proxy/result.hpp"
@@ -14,17 +17,25 @@
 namespace modes::userspace {
 
 struct Listener {
-  proxy::UniqueFd fd;
+  proxy::UniqueFd fd{};
   Protocol protocol = Protocol::tcp;
   Family family = Family::v4;
   Entrance entrance = Entrance::inside;
   bool steered = true;  // false: what arrives was sent to the very address the socket has
-  Port port{};          // not steered: the VIP's
+  IpAddress address{};  // not steered: the VIP
+  Port port{};
 };
 
-// All listeners of one worker. `ports`: those of workers before it, or zeros, which are filled in.
-[[nodiscard]] proxy::Result<std::vector<Listener>> open_steered_listeners(
-    std::array<steering::Ports, proxy::kFamilies.size()>& ports);
+// A list for each worker.
+using ListenersOfWorkers = std::vector<std::vector<Listener>>;
+
+// Listeners for all that is steered; `ports` tells where they are.
+[[nodiscard]] proxy::Result<ListenersOfWorkers> open_steered_listeners(
+    std::size_t workers, std::array<steering::Ports, proxy::kFamilies.size()>& ports);
+
+// Listeners for one VIP that is an address of this machine, added to `out`, which has the lists of
+// all workers and is left as it is when this fails.
+[[nodiscard]] proxy::Result<void> listen_directly(const Vip& place, ListenersOfWorkers& out);
 
 // Of the families that this machine has.
 [[nodiscard]] bool has_family(Family family);

@@ -1,33 +1,22 @@
 #include "modes/userspace/worker.hpp"
 
 #include "modes/userspace/admission.hpp"
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include "modes/userspace/event_loop.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <list>
 #include <thread>
+#include <unordered_map>
 
 namespace modes::userspace {
 namespace {
 
-namespace asio = boost::asio;
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
-
-// Connections accepted in one go, before those that are there have their turn.
-constexpr int kAcceptsPerTurn = 32;
+// Connections accepted in one go. Few: what is left another worker may take that has less to do.
+constexpr int kAcceptsPerTurn = 4;
 // How long accepting pauses when there are no descriptors.
 constexpr auto kPause = std::chrono::milliseconds{20};
-// Turns of the epoll sets before the rest of the loop has its own.
-constexpr int kTurns = 8;
+// Coarse: a flow may live this much longer than its idle time.
+constexpr auto kFlowStep = std::chrono::seconds{1};
 
 constexpr std::int64_t kOfAConnection = 2;  // descriptors
 
@@ -56,87 +45,80 @@ udp::FlowSettings flow_settings(const Settings& settings, const Descriptors& des
 
 }  // namespace
 
-struct Worker::Impl : std::enable_shared_from_this<Worker::Impl> {
-  explicit Impl(const Parts& with)
-      : parts{with}, relays_ready{io}, flows_ready{io}, relay_timer{io}, flow_timer{io} {}
-
-  // A TCP listener with what Asio needs to wait for it.
-  struct Accepting {
-    Accepting(asio::io_context& context, Listener of)
-        : listener{std::move(of)}, ready{context, listener.fd.get()}, pause{context} {}
-    ~Accepting() { ready.release(); }
-    Listener listener;
-    asio::posix::stream_descriptor ready;
-    asio::steady_timer pause;
-    bool stopped = false;
-  };
+struct Worker::Impl {
+  explicit Impl(const Parts& with, EventLoop of) : parts{with}, loop{std::move(of)} {}
 
   Result<void> open();
   void run();
-  void fail(const std::exception_ptr& error);
   void add(Listener listener);
   void stop_listening(const std::function<bool(const Listener&)>& which);
-  void accept_batch(Accepting& from, bool& exhausted);
+  void accept_from(std::uint32_t number, const Listener& listener);
+  void accept_batch(std::uint32_t number);
+  void pause(std::uint32_t number);
+  void resume_accepting();
   void arrive(const Listener& listener, tcp::Accepted accepted);
   void account();
-
-  static asio::awaitable<void> accept(std::shared_ptr<Impl> self,
-                                      std::shared_ptr<Accepting> accepting);
-  static asio::awaitable<void> turn_relays(std::shared_ptr<Impl> self);
-  static asio::awaitable<void> turn_flows(std::shared_ptr<Impl> self);
-  static asio::awaitable<void> keep_relay_time(std::shared_ptr<Impl> self);
-  static asio::awaitable<void> keep_flow_time(std::shared_ptr<Impl> self);
+  [[nodiscard]] std::optional<Clock::time_point> next_deadline() const;
+  void keep_time(Clock::time_point now);
 
   [[nodiscard]] WorkerFigures figures() const {
     return {relays->size(), flows->size(), relays->counts(), flows->counts(), pauses};
   }
-  auto watcher() {
-    return [this](const std::exception_ptr& error) { fail(error); };
-  }
 
   Parts parts;
-  asio::io_context io{1};  // before all that works on it
+  EventLoop loop;  // before all that is in it
   Directory directory;
   std::unique_ptr<tcp::Relays> relays;
   std::unique_ptr<udp::Flows> flows;
-  asio::posix::stream_descriptor relays_ready;
-  asio::posix::stream_descriptor flows_ready;
-  asio::steady_timer relay_timer;
-  asio::steady_timer flow_timer;
-  std::list<std::shared_ptr<Accepting>> tcp_listeners;
+  std::unordered_map<std::uint32_t, Listener> tcp_listeners;  // by the number in their token
+  std::uint32_t next_listener = 0;
   std::list<Listener> udp_listeners;
-  std::size_t accounted = 0;  // connections whose descriptors are taken
+  std::vector<std::uint32_t> paused;  // listeners, until:
+  Clock::time_point paused_until;
+  Clock::time_point flows_due;  // expire() of flows, if there are any
+  std::size_t accounted = 0;    // connections whose descriptors are taken
   std::uint64_t pauses = 0;
   bool told_of_shortage = false;
-  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  bool ended = false;
   std::thread thread;
 };
 
 Result<void> Worker::Impl::open() {
-  auto opened = tcp::Relays::open(relay_settings(parts.settings));
-  if (!opened) return opened.error();
-  relays = std::move(*opened);
+  relays = std::make_unique<tcp::Relays>(relay_settings(parts.settings), loop);
   auto opened_flows = udp::Flows::open(flow_settings(parts.settings, parts.descriptors), directory,
                                        parts.descriptors);
   if (!opened_flows) return opened_flows.error();
   flows = std::move(*opened_flows);
-  relays_ready.assign(relays->fd());
-  flows_ready.assign(flows->fd());
+  if (!loop.watch(flows->fd(), EPOLLIN, {.watcher = Watcher::flows})) {
+    return proxy::system_error(errno, "watch the flows");
+  }
   return {};
 }
 
 void Worker::Impl::run() {
-  const auto self = shared_from_this();
-  asio::co_spawn(io, turn_relays(self), watcher());
-  asio::co_spawn(io, turn_flows(self), watcher());
-  asio::co_spawn(io, keep_relay_time(self), watcher());
-  asio::co_spawn(io, keep_flow_time(self), watcher());
-  io.run();
-}
-
-// A worker that cannot go on is a process that cannot.
-void Worker::Impl::fail(const std::exception_ptr& error) {
-  if (error) std::rethrow_exception(error);
+  bool more = false;
+  while (!ended) {
+    const auto events = loop.wait(more ? Clock::time_point{} : next_deadline());
+    for (const auto& event : events) {
+      const auto token = Token::of(event);
+      switch (token.watcher) {
+        case Watcher::relay:
+          relays->handle(token, event.events);
+          break;
+        case Watcher::listener:
+          accept_batch(token.number);
+          break;
+        case Watcher::flows:
+          (void)flows->turn();  // what is left makes its descriptor ready again
+          break;
+        case Watcher::messages:
+          break;
+      }
+    }
+    more = relays->resume();
+    keep_time(Clock::now());
+    account();
+  }
 }
 
 // ── accepting ───────────────────────────────────────────────────────────────────────────────────
@@ -147,17 +129,22 @@ void Worker::Impl::add(Listener listener) {
     if (auto done = flows->listen(udp_listeners.back()); !done) parts.warn(done.error().text());
     return;
   }
-  auto accepting = std::make_shared<Accepting>(io, std::move(listener));
-  tcp_listeners.push_back(accepting);
-  asio::co_spawn(io, accept(shared_from_this(), accepting), watcher());
+  const auto number = next_listener++;
+  accept_from(number, tcp_listeners.emplace(number, std::move(listener)).first->second);
+}
+
+// Of the workers that wait for it one is woken, not all.
+void Worker::Impl::accept_from(std::uint32_t number, const Listener& listener) {
+  if (!loop.watch(listener.fd.get(), EPOLLIN | EPOLLEXCLUSIVE,
+                  {.watcher = Watcher::listener, .number = number})) {
+    parts.warn(proxy::system_error(errno, "watch a listening socket").text());
+  }
 }
 
 void Worker::Impl::stop_listening(const std::function<bool(const Listener&)>& which) {
-  std::erase_if(tcp_listeners, [&](const std::shared_ptr<Accepting>& accepting) {
-    if (!which(accepting->listener)) return false;
-    accepting->stopped = true;
-    accepting->ready.cancel();
-    accepting->pause.cancel();
+  std::erase_if(tcp_listeners, [&](const auto& numbered) {
+    if (!which(numbered.second)) return false;
+    loop.forget(numbered.second.fd.get());  // others have it too: closing is not enough
     return true;
   });
   std::erase_if(udp_listeners, [&](const Listener& listener) {
@@ -167,68 +154,66 @@ void Worker::Impl::stop_listening(const std::function<bool(const Listener&)>& wh
   });
 }
 
-asio::awaitable<void> Worker::Impl::accept(std::shared_ptr<Impl> self,
-                                           std::shared_ptr<Accepting> accepting) {
-  while (!accepting->stopped) {
-    const auto [error] =
-        co_await accepting->ready.async_wait(asio::posix::stream_descriptor::wait_read, kAwait);
-    if (accepting->stopped) break;
-    bool exhausted = false;
-    if (!error) self->accept_batch(*accepting, exhausted);
-    if (!exhausted) continue;
-    ++self->pauses;
-    if (!std::exchange(self->told_of_shortage, true)) {
-      self->parts.warn("no descriptors left for more connections (the limit is " +
-                       std::to_string(self->parts.descriptors.limit()) +
-                       ", two for each): clients wait until others leave; raise RLIMIT_NOFILE");
-    }
-    accepting->pause.expires_after(kPause);
-    co_await accepting->pause.async_wait(kAwait);
-  }
-}
-
-void Worker::Impl::accept_batch(Accepting& from, bool& exhausted) {
+void Worker::Impl::accept_batch(std::uint32_t number) {
+  const auto from = tcp_listeners.find(number);
+  if (from == tcp_listeners.end()) return;  // by a message of this very turn
+  const auto& listener = from->second;
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
-    if (!parts.descriptors.take(kOfAConnection)) {
-      exhausted = true;
-      return;
-    }
-    auto accepted = tcp::accept_from(from.listener.fd.get());
+    if (!parts.descriptors.take(kOfAConnection)) return pause(number);
+    auto accepted = tcp::accept_from(listener.fd.get());
     if (!accepted) {
       parts.descriptors.give(kOfAConnection);
       const int error = accepted.error().code.value();
-      exhausted = is_shortage(error);
-      if (exhausted || error == EAGAIN) return;
+      if (is_shortage(error)) return pause(number);
+      if (error == EAGAIN) return;
       continue;  // a connection that was gone before it was accepted
     }
     ++accounted;
-    arrive(from.listener, std::move(*accepted));
+    arrive(listener, std::move(*accepted));
+  }
+}
+
+// Who cannot be accepted waits in the kernel's queue meanwhile.
+void Worker::Impl::pause(std::uint32_t number) {
+  ++pauses;
+  if (!std::exchange(told_of_shortage, true)) {
+    parts.warn("no descriptors left for more connections (the limit is " +
+               std::to_string(parts.descriptors.limit()) +
+               ", two for each): clients wait until others leave; raise RLIMIT_NOFILE");
+  }
+  loop.forget(tcp_listeners.at(number).fd.get());
+  if (paused.empty()) paused_until = Clock::now() + kPause;
+  paused.push_back(number);
+}
+
+void Worker::Impl::resume_accepting() {
+  for (const auto number : std::exchange(paused, {})) {
+    const auto it = tcp_listeners.find(number);
+    if (it != tcp_listeners.end()) accept_from(number, it->second);
   }
 }
 
 void Worker::Impl::arrive(const Listener& listener, tcp::Accepted accepted) {
-  const auto to = listener.steered ? tcp::original_destination(accepted.fd.get(), listener.family)
-                                   : tcp::local_address(accepted.fd.get());
-  const ServicePtr* service = nullptr;
-  Vip vip{.address = {}, .port = {}, .protocol = Protocol::tcp};
-  if (to) {
-    vip.address = to->address;
-    vip.port = to->port;
-    service = directory.find(vip);
+  Vip vip{.address = listener.address, .port = listener.port, .protocol = Protocol::tcp};
+  auto by = listener.entrance;
+  bool welcome = true;
+  if (listener.steered) {
+    const auto to = tcp::original_destination(accepted.fd.get(), listener.family);
+    welcome = to.has_value();
+    if (to) {
+      vip.address = to->address;
+      vip.port = to->port;
+    }
+  } else {
+    by = entrance_of(parts.settings, accepted.client.address, vip);
   }
-  const auto by = listener.steered ? listener.entrance
-                                   : entrance_of(parts.settings, accepted.client.address, vip);
+  const auto* service = welcome ? directory.find(vip) : nullptr;
   if (service == nullptr ||
       (!listener.steered && !admits(**service, vip, accepted.client.address))) {
     tcp::reset(std::move(accepted.fd));
   } else {
     relays->begin({std::move(accepted.fd), accepted.client, vip, by, *service});
-    if (const auto deadline = relays->next_deadline();
-        deadline && *deadline < relay_timer.expiry()) {
-      relay_timer.cancel();
-    }
   }
-  account();
 }
 
 // Descriptors of connections that are gone go back.
@@ -240,59 +225,22 @@ void Worker::Impl::account() {
   told_of_shortage = told_of_shortage && parts.descriptors.left() < parts.descriptors.limit() / 10;
 }
 
-// ── turning ─────────────────────────────────────────────────────────────────────────────────────
+// ── time ────────────────────────────────────────────────────────────────────────────────────────
 
-asio::awaitable<void> Worker::Impl::turn_relays(std::shared_ptr<Impl> self) {
-  for (;;) {
-    bool more = true;
-    for (int i = 0; i < kTurns && more; ++i) more = self->relays->turn();
-    self->account();
-    if (const auto deadline = self->relays->next_deadline();
-        deadline && *deadline < self->relay_timer.expiry()) {
-      self->relay_timer.cancel();
-    }
-    if (more) {
-      co_await asio::post(asio::use_awaitable);
-      continue;
-    }
-    const auto [error] =
-        co_await self->relays_ready.async_wait(asio::posix::stream_descriptor::wait_read, kAwait);
-    if (error) co_return;
-  }
+std::optional<Clock::time_point> Worker::Impl::next_deadline() const {
+  auto next = relays->next_deadline();
+  const auto also = [&](Clock::time_point at) { next = next ? std::min(*next, at) : at; };
+  if (!paused.empty()) also(paused_until);
+  if (flows->size() > 0) also(flows_due);
+  return next;
 }
 
-asio::awaitable<void> Worker::Impl::turn_flows(std::shared_ptr<Impl> self) {
-  for (;;) {
-    bool more = true;
-    for (int i = 0; i < kTurns && more; ++i) more = self->flows->turn();
-    if (more) {
-      co_await asio::post(asio::use_awaitable);
-      continue;
-    }
-    const auto [error] =
-        co_await self->flows_ready.async_wait(asio::posix::stream_descriptor::wait_read, kAwait);
-    if (error) co_return;
-  }
-}
-
-asio::awaitable<void> Worker::Impl::keep_relay_time(std::shared_ptr<Impl> self) {
-  for (;;) {
-    const auto next = self->relays->next_deadline();
-    self->relay_timer.expires_at(next.value_or(Clock::time_point::max()));
-    co_await self->relay_timer.async_wait(kAwait);  // cancelled: there is an earlier deadline
-    if (self->io.stopped()) co_return;
-    self->relays->expire(Clock::now());
-    self->account();
-  }
-}
-
-asio::awaitable<void> Worker::Impl::keep_flow_time(std::shared_ptr<Impl> self) {
-  for (;;) {
-    // Coarse: a flow may live this much longer.
-    self->flow_timer.expires_after(std::chrono::seconds{1});
-    const auto [cancelled] = co_await self->flow_timer.async_wait(kAwait);
-    if (cancelled) co_return;
-    self->flows->expire(Clock::now());
+void Worker::Impl::keep_time(Clock::time_point now) {
+  relays->expire(now);
+  if (!paused.empty() && paused_until <= now) resume_accepting();
+  if (flows_due <= now) {
+    flows->expire(now);
+    flows_due = now + kFlowStep;
   }
 }
 
@@ -301,7 +249,9 @@ asio::awaitable<void> Worker::Impl::keep_flow_time(std::shared_ptr<Impl> self) {
 Worker::Worker(std::shared_ptr<Impl> impl) : impl_{std::move(impl)} {}
 
 Result<std::unique_ptr<Worker>> Worker::start(const Parts& parts, std::vector<Listener> listeners) {
-  auto impl = std::make_shared<Impl>(parts);
+  auto loop = EventLoop::open();
+  if (!loop) return loop.error();
+  auto impl = std::make_shared<Impl>(parts, std::move(*loop));
   if (auto opened = impl->open(); !opened) return opened.error();
   std::unique_ptr<Worker> worker{new Worker{impl}};
   worker->add_listeners(std::move(listeners), {});
@@ -311,18 +261,16 @@ Result<std::unique_ptr<Worker>> Worker::start(const Parts& parts, std::vector<Li
 
 Worker::~Worker() {
   if (!impl_->thread.joinable()) return;
-  asio::post(impl_->io, [impl = impl_.get()] {
+  impl_->loop.post([impl = impl_.get()] {
     impl->stop_listening([](const Listener&) { return true; });
     impl->relays->abort_all();
-    impl->io.stop();
+    impl->ended = true;
   });
   impl_->thread.join();
-  impl_->relays_ready.release();  // belong to relays and flows
-  impl_->flows_ready.release();
 }
 
 void Worker::put(Changes changes, Done done) {
-  asio::post(impl_->io, [impl = impl_.get(), changes = std::move(changes), done = std::move(done)] {
+  impl_->loop.post([impl = impl_.get(), changes = std::move(changes), done = std::move(done)] {
     for (const auto& change : *changes) {
       if (change.after) impl->directory.put(change.after);
     }
@@ -332,7 +280,7 @@ void Worker::put(Changes changes, Done done) {
 }
 
 void Worker::drop(Changes changes, Done done) {
-  asio::post(impl_->io, [impl = impl_.get(), changes = std::move(changes), done = std::move(done)] {
+  impl_->loop.post([impl = impl_.get(), changes = std::move(changes), done = std::move(done)] {
     for (const auto& change : *changes) impl->directory.drop(change);
     impl->flows->services_changed();
     if (done) done();
@@ -341,33 +289,31 @@ void Worker::drop(Changes changes, Done done) {
 
 void Worker::add_listeners(std::vector<Listener> listeners, Done done) {
   auto shared = std::make_shared<std::vector<Listener>>(std::move(listeners));
-  asio::post(impl_->io, [impl = impl_.get(), shared = std::move(shared), done = std::move(done)] {
+  impl_->loop.post([impl = impl_.get(), shared = std::move(shared), done = std::move(done)] {
     for (auto& listener : *shared) impl->add(std::move(listener));
     if (done) done();
   });
 }
 
 void Worker::remove_listeners(std::vector<Vip> at, Done done) {
-  asio::post(impl_->io, [impl = impl_.get(), at = std::move(at), done = std::move(done)] {
+  impl_->loop.post([impl = impl_.get(), at = std::move(at), done = std::move(done)] {
     impl->stop_listening([&](const Listener& listener) {
-      const auto address = tcp::local_address(listener.fd.get());
-      return address && std::ranges::find(at, Vip{address->address, address->port,
-                                                  listener.protocol}) != at.end();
+      const Vip place{listener.address, listener.port, listener.protocol};
+      return std::ranges::find(at, place) != at.end();
     });
     if (done) done();
   });
 }
 
 void Worker::stop_accepting(Done done) {
-  asio::post(impl_->io, [impl = impl_.get(), done = std::move(done)] {
+  impl_->loop.post([impl = impl_.get(), done = std::move(done)] {
     impl->stop_listening([](const Listener&) { return true; });
     if (done) done();
   });
 }
 
 void Worker::ask(std::function<void(const WorkerFigures&)> answer) {
-  asio::post(impl_->io,
-             [impl = impl_.get(), answer = std::move(answer)] { answer(impl->figures()); });
+  impl_->loop.post([impl = impl_.get(), answer = std::move(answer)] { answer(impl->figures()); });
 }
 
 }  // namespace modes::userspace

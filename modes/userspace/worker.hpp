@@ -1,8 +1,6 @@
 // One thread of the proxy: its own listeners, connections, flows and copy of the directory.
 //
-// An io_context accepts, keeps time and takes messages; established connections are in epoll sets
-// of their own (tcp/relays.hpp, udp/flows.hpp) whose descriptors it awaits. The control thread
-// talks to it by messages only.
+// An EventLoop waits for all of it. The control thread talks to a worker by messages only.
 #pragma once
 
 #include "modes/userspace/descriptors.hpp"

@@ -61,17 +61,20 @@ Result<std::unique_ptr<Workers>> Workers::start(asio::any_io_executor executor,
   const auto count = settings->workers;
   std::unique_ptr<Workers> self{
       new Workers{executor, settings, descriptors_for_connections(count)}};
-  for (std::size_t i = 0; i < count; ++i) {
-    Result<std::vector<Listener>> listeners{std::vector<Listener>{}};
-    if (settings->listen == Listen::steered) listeners = open_steered_listeners(self->ports_);
-    if (!listeners) return listeners.error();
+  ListenersOfWorkers listeners(count);
+  if (settings->listen == Listen::steered) {
+    auto opened = open_steered_listeners(count, self->ports_);
+    if (!opened) return opened.error();
+    listeners = std::move(*opened);
+  }
+  for (auto& of_worker : listeners) {
     auto worker = Worker::start({*self->settings_, self->descriptors_,
                                  [executor, warn](std::string text) {
                                    asio::post(executor, [warn, text = std::move(text)]() mutable {
                                      warn(std::move(text));
                                    });
                                  }},
-                                std::move(*listeners));
+                                std::move(of_worker));
     if (!worker) return worker.error();
     self->workers_.push_back(std::move(*worker));
   }
@@ -101,7 +104,7 @@ Awaitable<void> Workers::drop(Worker::Changes changes) {
   co_await all([&](Worker& worker, Worker::Done done) { worker.drop(changes, std::move(done)); });
 }
 
-Awaitable<void> Workers::add_listeners(std::vector<std::vector<Listener>> listeners) {
+Awaitable<void> Workers::add_listeners(ListenersOfWorkers listeners) {
   auto next = listeners.begin();
   co_await all([&](Worker& worker, Worker::Done done) {
     worker.add_listeners(std::move(*next++), std::move(done));

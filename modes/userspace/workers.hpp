@@ -50,7 +50,7 @@ class Workers {
   [[nodiscard]] Awaitable<void> put(Worker::Changes changes);
   [[nodiscard]] Awaitable<void> drop(Worker::Changes changes);
   // One list for each worker.
-  [[nodiscard]] Awaitable<void> add_listeners(std::vector<std::vector<Listener>> listeners);
+  [[nodiscard]] Awaitable<void> add_listeners(ListenersOfWorkers listeners);
   [[nodiscard]] Awaitable<void> remove_listeners(std::vector<Vip> at);
   // Accepts nothing more, and completes when all connections have ended or the time is over.
   [[nodiscard]] Awaitable<void> drain(std::chrono::seconds limit);

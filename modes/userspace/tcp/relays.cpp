@@ -2,8 +2,6 @@
 
 #include "modes/userspace/tcp/proxy_protocol.hpp"
 
-#include <sys/epoll.h>
-
 #include <algorithm>
 #include <cerrno>
 
@@ -13,34 +11,22 @@ namespace {
 constexpr std::size_t kBufferSize = 64 * 1024;
 constexpr std::size_t kPipeSize = 1024 * 1024;
 constexpr std::size_t kPipes = 32;  // of a worker
-constexpr int kEventsPerTurn = 128;
 
 // How often it is looked whether the rest has been delivered before a reset, and for how long.
 constexpr auto kDrainStep = std::chrono::milliseconds{20};
 constexpr auto kDrainLimit = std::chrono::seconds{3};
 
-constexpr std::uint32_t kInterest = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-
-// epoll's word: generation, slot, side.
-constexpr std::uint64_t word(std::uint32_t slot, unsigned side, std::uint32_t generation) {
-  return static_cast<std::uint64_t>(generation) << 32 | slot << 1 | side;
-}
+constexpr std::uint32_t kReading = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
 }  // namespace
 
-Relays::Relays(const RelaySettings& settings)
+Relays::Relays(const RelaySettings& settings, EventLoop& loop)
     : settings_{settings},
+      loop_{loop},
       shop_{PipePool{kPipes, kPipeSize}, std::vector<std::byte>(kBufferSize), settings.splices} {}
 
 Relays::~Relays() {
   abort_all();
-}
-
-Result<std::unique_ptr<Relays>> Relays::open(const RelaySettings& settings) {
-  std::unique_ptr<Relays> relays{new Relays{settings}};
-  relays->epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
-  if (!relays->epoll_) return proxy::system_error(errno, "create an epoll descriptor");
-  return relays;
 }
 
 Relays::Slot Relays::allocate() {
@@ -55,12 +41,22 @@ Relays::Slot Relays::allocate() {
   return slot;
 }
 
-void Relays::watch(int fd, Slot slot, Side side, std::uint32_t generation, std::uint32_t events) {
-  epoll_event event{};
-  event.events = events;
-  event.data.u64 = word(slot, side, generation);
-  // Can fail only for want of kernel memory; then the connection's time-out ends it.
-  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+// A client's socket can be written to when it comes: to be told so would cost each connection an
+// event. The endpoint's says by it that it is connected.
+bool Relays::watch(Slot slot, Side side) {
+  auto& relay = at(slot);
+  auto& end = relay.ends[side];
+  end.tells_writable = side == endpoint;
+  return loop_.watch(end.fd, end.tells_writable ? kReading | EPOLLOUT : kReading,
+                     {Watcher::relay, relay.generation, slot << 1U | side});
+}
+
+void Relays::watch_client_for_writing(Slot slot) {
+  auto& relay = at(slot);
+  auto& end = relay.ends[client];
+  if (end.writable || std::exchange(end.tells_writable, true)) return;
+  loop_.change(end.fd, kReading | EPOLLOUT,
+               {Watcher::relay, relay.generation, slot << 1U | client});
 }
 
 // ── connecting ──────────────────────────────────────────────────────────────────────────────────
@@ -70,7 +66,7 @@ void Relays::begin(Arrival arrival) {
   const auto slot = allocate();
   auto& relay = at(slot);
   relay.phase = Phase::connecting;
-  relay.ends[client] = End{arrival.socket.release(), false, false, false};
+  relay.ends[client] = End{.fd = arrival.socket.release()};
   auto candidates = arrival.service->candidates(arrival.vip, arrival.entrance,
                                                 arrival.client.address, Clock::now());
   relay.setup = std::make_unique<Setup>(Setup{std::move(arrival), std::move(candidates), {}});
@@ -97,13 +93,15 @@ void Relays::try_next(Slot slot) {
       setup.retried = true;
       continue;
     }
-    const int fd = socket->release();
-    relay.ends[endpoint] = End{fd, false, false, false};
+    relay.ends[endpoint] = End{.fd = socket->release()};
+    if (!watch(slot, endpoint)) {
+      close(relay, endpoint);
+      continue;
+    }
     const bool last = setup.candidates.left() == 0;
     const auto patience = last ? settings_.last_patience : settings_.patience;
     (last ? long_waits_ : short_waits_)
-        .push_back({Clock::now() + patience, slot, relay.generation, ++attempts_});
-    watch(fd, slot, endpoint, relay.generation, kInterest);
+        .push_back({Clock::now() + patience, slot, relay.generation});
     return;
   }
   give_up(slot);
@@ -129,31 +127,24 @@ void Relays::connected(Slot slot) {
     relay.streams[client].prepend(
         proxy_protocol_header(arrival.client, {arrival.vip.address, arrival.vip.port}).bytes());
   }
-  watch(relay.ends[client].fd, slot, client, relay.generation, kInterest);
+  if (!watch(slot, client)) return fail(slot, client, Found::by_reading);
   move(slot);
 }
 
 // ── relaying ────────────────────────────────────────────────────────────────────────────────────
 
-bool Relays::turn() {
-  std::array<epoll_event, kEventsPerTurn> events;
-  const int timeout = 0;
-  const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, timeout);
-  for (int i = 0; i < count; ++i) {
-    const auto data = events[static_cast<std::size_t>(i)].data.u64;
-    const auto slot = static_cast<Slot>(data & 0xffffffff) >> 1;
-    const auto side = static_cast<Side>(data & 1);
-    if (at(slot).generation != data >> 32) continue;
-    handle(slot, side, events[static_cast<std::size_t>(i)].events);
-  }
+bool Relays::resume() {
   for (auto ready = std::exchange(ready_, {}); const auto slot : ready) {
     at(slot).queued = false;
     if (at(slot).phase == Phase::relaying) move(slot);
   }
-  return count == kEventsPerTurn || !ready_.empty();
+  return !ready_.empty();
 }
 
-void Relays::handle(Slot slot, Side side, std::uint32_t events) {
+void Relays::handle(Token token, std::uint32_t events) {
+  const auto slot = token.number >> 1U;
+  const auto side = static_cast<Side>(token.number & 1U);
+  if (at(slot).generation % Token::kAges != token.age) return;
   auto& relay = at(slot);
   auto& end = relay.ends[side];
   if (relay.phase == Phase::connecting) {
@@ -172,7 +163,7 @@ void Relays::handle(Slot slot, Side side, std::uint32_t events) {
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) end.readable = true;
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) end.hung_up = true;
   if (relay.phase == Phase::relaying) return move(slot);
-  if (relay.phase == Phase::draining) drain(slot);
+  if (relay.phase == Phase::draining) (void)drain(slot);
 }
 
 void Relays::move(Slot slot) {
@@ -187,9 +178,9 @@ void Relays::move(Slot slot) {
         more = true;
         break;
       case Stream::State::from_failed:
-        return fail(slot, from);
+        return fail(slot, from, Found::by_reading);
       case Stream::State::to_failed:
-        return fail(slot, to);
+        return fail(slot, to, Found::by_writing);
       case Stream::State::waiting:
       case Stream::State::ended:
         break;
@@ -200,6 +191,7 @@ void Relays::move(Slot slot) {
     close(relay, endpoint);
     return finish(slot);
   }
+  watch_client_for_writing(slot);
   if (more && !relay.queued) {
     relay.queued = true;
     ready_.push_back(slot);
@@ -208,21 +200,25 @@ void Relays::move(Slot slot) {
 
 // One side was reset. What it had sent before still goes to the other, which is reset when it has
 // it: a reset overtakes what waits in the send buffer.
-void Relays::fail(Slot slot, Side dead) {
+void Relays::fail(Slot slot, Side dead, Found how) {
   auto& relay = at(slot);
   ++counts_.reset;
   relay.phase = Phase::draining;
   relay.dead = dead;
-  drains_.push_back({Clock::now() + kDrainLimit, slot, relay.generation, 0});
-  drain(slot);
+  relay.streams[dead].leave_open_end();
+  if (how == Found::by_reading) relay.streams[dead].end_source();  // errors come after all bytes
+  relay.ends[dead].readable = true;
+  if (drain(slot)) return;
+  watch_client_for_writing(slot);
+  const auto now = Clock::now();
+  if (drains_.empty()) drains_due_ = now + kDrainStep;
+  drains_.push_back({now + kDrainLimit, slot, relay.generation});
 }
 
-void Relays::drain(Slot slot) {
+bool Relays::drain(Slot slot) {
   auto& relay = at(slot);
   const auto other = relay.dead == client ? endpoint : client;
   auto& stream = relay.streams[relay.dead];
-  stream.leave_open_end();
-  relay.ends[relay.dead].readable = true;
   auto state = Stream::State::ready;
   while (state == Stream::State::ready) {
     state = stream.pump(relay.ends[relay.dead], relay.ends[other], shop_);
@@ -230,11 +226,12 @@ void Relays::drain(Slot slot) {
   const bool undelivered = stream.holds_bytes() && state == Stream::State::waiting;
   if (undelivered ||
       (state != Stream::State::to_failed && unacknowledged(relay.ends[other].fd) > 0)) {
-    return;  // expire() looks again
+    return false;  // expire() looks again
   }
   close_with_reset(relay, other);
   close(relay, relay.dead);
   finish(slot);
+  return true;
 }
 
 void Relays::close(Relay& relay, Side side) {
@@ -276,7 +273,7 @@ std::optional<Clock::time_point> Relays::next_deadline() const {
   const auto earlier = [&](Clock::time_point at) { next = next ? std::min(*next, at) : at; };
   if (!short_waits_.empty()) earlier(short_waits_.front().at);
   if (!long_waits_.empty()) earlier(long_waits_.front().at);
-  if (!drains_.empty()) earlier(std::min(drains_.front().at, Clock::now() + kDrainStep));
+  if (!drains_.empty()) earlier(drains_due_);
   return next;
 }
 
@@ -284,30 +281,34 @@ void Relays::expire(Clock::time_point now) {
   for (auto* waits : {&short_waits_, &long_waits_}) {
     while (!waits->empty()) {
       const auto deadline = waits->front();
-      auto& relay = at(deadline.slot);
-      const bool over = relay.generation != deadline.generation || relay.phase != Phase::connecting;
+      const bool over = at(deadline.slot).generation != deadline.generation;
       if (!over && deadline.at > now) break;
       waits->pop_front();
-      if (over) continue;
-      relay.setup->retried = true;
-      close(relay, endpoint);
-      ++relay.generation;
-      try_next(deadline.slot);
+      if (!over) out_of_patience(deadline.slot);
     }
   }
-  for (auto left = drains_.size(); left > 0; --left) {
-    const auto deadline = drains_.front();
-    drains_.pop_front();
+  if (drains_.empty() || drains_due_ > now) return;
+  drains_due_ = now + kDrainStep;
+  std::erase_if(drains_, [&](const Deadline& deadline) {
     auto& relay = at(deadline.slot);
-    if (relay.generation != deadline.generation || relay.phase != Phase::draining) continue;
-    if (deadline.at <= now) {
-      for (const auto side : {client, endpoint}) close_with_reset(relay, side);
-      finish(deadline.slot);
-      continue;
-    }
-    drains_.push_back(deadline);
-    drain(deadline.slot);
+    if (relay.generation != deadline.generation || drain(deadline.slot)) return true;
+    if (deadline.at > now) return false;
+    for (const auto side : {client, endpoint}) close_with_reset(relay, side);
+    finish(deadline.slot);
+    return true;
+  });
+}
+
+void Relays::out_of_patience(Slot slot) {
+  auto& relay = at(slot);
+  if (relay.phase == Phase::connecting) {
+    relay.setup->retried = true;
+    close(relay, endpoint);
+    ++relay.generation;  // no more events of this attempt
+    return try_next(slot);
   }
+  // A connection that has lived for so long may live on. Others are spared the calls.
+  keep_alive(relay.ends[endpoint].fd);
 }
 
 }  // namespace modes::userspace::tcp

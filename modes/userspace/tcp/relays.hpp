@@ -5,12 +5,13 @@
 //            refused, silent           a reset ─► draining ─► gone, the other side reset as well
 //               └──┘ next candidate
 //
-// All sockets live in one epoll set of our own, edge-triggered, each added once and never changed:
-// an idle connection costs a few dozen bytes here. Whoever owns this awaits fd() and calls turn().
-// Not thread-safe: belongs to its worker.
+// All sockets are in the worker's EventLoop, edge-triggered, each added once; a client's is changed
+// once, when it first can't be written to. An idle connection costs a few dozen bytes here. Not
+// thread-safe: belongs to its worker.
 #pragma once
 
 #include "modes/userspace/directory.hpp"
+#include "modes/userspace/event_loop.hpp"
 #include "modes/userspace/tcp/stream.hpp"
 #include "modes/userspace/tcp/tcp_socket.hpp"
 
@@ -49,7 +50,8 @@ struct RelaySettings {
 
 class Relays {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<Relays>> open(const RelaySettings& settings);
+  // The loop outlives the relays.
+  Relays(const RelaySettings& settings, EventLoop& loop);
   ~Relays();
   Relays(const Relays&) = delete;
   Relays& operator=(const Relays&) = delete;
@@ -57,10 +59,11 @@ class Relays {
   // Connects to an endpoint of the service; resets the client if there is none.
   void begin(Arrival arrival);
 
-  // Readable when turn() has something to do.
-  [[nodiscard]] int fd() const { return epoll_.get(); }
-  // Does what is to be done now, a bounded amount. True if there is more at once.
-  bool turn();
+  // An event of the loop that bears Watcher::relay.
+  void handle(Token token, std::uint32_t events);
+  // Goes on with those that had a turn and have more to do, a bounded amount each. To be called
+  // after each batch of events; true if it has to be again at once.
+  bool resume();
 
   // When expire() has something to do next.
   [[nodiscard]] std::optional<Clock::time_point> next_deadline() const;
@@ -96,24 +99,23 @@ class Relays {
     Clock::time_point at;
     Slot slot;
     std::uint32_t generation;
-    std::uint32_t attempt;  // connecting: which candidate this is about
   };
-
-  explicit Relays(const RelaySettings& settings);
 
   [[nodiscard]] Relay& at(Slot slot) { return (*blocks_[slot / kBlock])[slot % kBlock]; }
   [[nodiscard]] Slot allocate();
-  void watch(int fd, Slot slot, Side side, std::uint32_t generation, std::uint32_t events);
-  void handle(Slot slot, Side side, std::uint32_t events);
+  [[nodiscard]] bool watch(Slot slot, Side side);
+  void watch_client_for_writing(Slot slot);
 
   void try_next(Slot slot);
   [[nodiscard]] Connecting how_to_connect(const Setup& setup) const;
   void connected(Slot slot);
   void give_up(Slot slot);
+  void out_of_patience(Slot slot);
 
   void move(Slot slot);
-  void fail(Slot slot, Side dead);
-  void drain(Slot slot);
+  enum class Found : std::uint8_t { by_reading, by_writing };
+  void fail(Slot slot, Side dead, Found how);
+  [[nodiscard]] bool drain(Slot slot);  // true: it is gone
   void finish(Slot slot);
   void close(Relay& relay, Side side);
   void close_with_reset(Relay& relay, Side side);
@@ -121,7 +123,7 @@ class Relays {
   static constexpr std::size_t kBlock = 256;
 
   RelaySettings settings_;
-  UniqueFd epoll_;
+  EventLoop& loop_;
   Workshop shop_;
   std::vector<std::unique_ptr<std::array<Relay, kBlock>>> blocks_;
   std::vector<Slot> free_;
@@ -129,7 +131,7 @@ class Relays {
   std::vector<Slot> ready_;  // had a turn and have more to do
   // In the order of time: each has one length of waiting.
   std::deque<Deadline> short_waits_, long_waits_, drains_;
-  std::uint32_t attempts_ = 0;
+  Clock::time_point drains_due_;  // when the drains are looked at again, if there are any
   RelayCounts counts_;
 };
 

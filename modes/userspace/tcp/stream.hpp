@@ -21,6 +21,7 @@ struct End {
   bool readable = false;  // a read may bring something
   bool writable = false;
   bool hung_up = false;  // the peer has ended its sending: a read may bring the end of stream
+  bool tells_writable = false;  // epoll is asked to say when it becomes writable
 };
 
 // What streams of one worker have in common.
@@ -50,6 +51,8 @@ class Stream {
   // Gives back what it has borrowed.
   void release(Workshop& shop);
 
+  // Read nothing more: the source has failed, after all that it had was read.
+  void end_source() { source_ended_ = true; }
   // Pass the end on by shutdown(2)? If not the caller closes the socket next.
   void leave_open_end() { shuts_ = false; }
 

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 
+#include <array>
 #include <cerrno>
 
 namespace modes::userspace::tcp {
@@ -15,7 +16,12 @@ constexpr int kBacklog = 4096;  // the kernel takes net.core.somaxconn if that i
 constexpr int kOriginalDestination = 80;  // SO_ORIGINAL_DST, IP6T_SO_ORIGINAL_DST
 
 // A dead peer is found after two minutes of silence and half a minute of questions.
-constexpr int kKeepAliveIdle = 120, kKeepAliveInterval = 10, kKeepAliveProbes = 3;  // s, s, 1
+struct Option {
+  int level, name, value;
+};
+constexpr std::array kKeepAlive{
+    Option{SOL_SOCKET, SO_KEEPALIVE, 1}, Option{IPPROTO_TCP, TCP_KEEPIDLE, 120},
+    Option{IPPROTO_TCP, TCP_KEEPINTVL, 10}, Option{IPPROTO_TCP, TCP_KEEPCNT, 3}};
 
 Result<void> set(int fd, int level, int option, int value, const char* what) {
   if (::setsockopt(fd, level, option, &value, sizeof(value)) == 0) return {};
@@ -33,20 +39,12 @@ Result<UniqueFd> open(Family family) {
 }
 
 Result<void> prepare_listener(int fd, Family family) {
-  struct Option {
-    int level, name, value;
-    const char* what;
-  };
-  for (const auto& [level, name, value, what] :
-       {Option{SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR"},
-        Option{SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"},
-        Option{SOL_SOCKET, SO_KEEPALIVE, 1, "SO_KEEPALIVE"},
-        Option{IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdle, "TCP_KEEPIDLE"},
-        Option{IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveInterval, "TCP_KEEPINTVL"},
-        Option{IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes, "TCP_KEEPCNT"},
-        Option{IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY"}}) {
-    if (auto done = set(fd, level, name, value, what); !done) return done;
+  for (const auto& [level, name, value] :
+       {Option{SOL_SOCKET, SO_REUSEADDR, 1}, Option{SOL_SOCKET, SO_REUSEPORT, 1},
+        Option{IPPROTO_TCP, TCP_NODELAY, 1}}) {
+    if (auto done = set(fd, level, name, value, "prepare a listening socket"); !done) return done;
   }
+  keep_alive(fd);
   if (family == Family::v6) return set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1, "IPV6_V6ONLY");
   return {};
 }
@@ -116,8 +114,6 @@ Result<UniqueFd> connect_to(const Peer& endpoint, const Connecting& how) {
   if (!fd) return fd;
   if (auto done = set(fd->get(), IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY"); !done)
     return done.error();
-  if (auto done = set(fd->get(), SOL_SOCKET, SO_KEEPALIVE, 1, "SO_KEEPALIVE"); !done)
-    return done.error();
   if (how.marked) {
     if (auto done = set(fd->get(), SOL_SOCKET, SO_MARK, static_cast<int>(kOwnMark), "SO_MARK");
         !done)
@@ -133,11 +129,8 @@ Result<UniqueFd> connect_to(const Peer& endpoint, const Connecting& how) {
   return fd;
 }
 
-int pending_error(int fd) {
-  int error = 0;
-  socklen_t size = sizeof(error);
-  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
-  return error;
+void keep_alive(int fd) {
+  for (const auto& [level, name, value] : kKeepAlive) (void)set(fd, level, name, value, "");
 }
 
 int unacknowledged(int fd) {

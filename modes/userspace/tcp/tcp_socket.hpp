@@ -39,8 +39,9 @@ struct Connecting {
 // Begins to connect. The connection stands, or has failed, when the socket is writable.
 [[nodiscard]] Result<UniqueFd> connect_to(const Peer& endpoint, const Connecting& how);
 
-// Of a socket that was connecting or failed: errno, 0 if all is well.
-[[nodiscard]] int pending_error(int fd);
+// Finds out when the peer is gone; what was accepted does so by itself.
+void keep_alive(int fd);
+
 // Bytes that the peer has not acknowledged yet.
 [[nodiscard]] int unacknowledged(int fd);
 // Closes with a reset; what was not sent yet is lost.

@@ -94,10 +94,10 @@ class ProxyLab {
     auto udp = udp::listen_at(loopback(), port_);
     std::vector<Listener> listeners;
     listeners.push_back(
-        {std::move(*tcp), Protocol::tcp, Family::v4, Entrance::inside, false, port_});
+        {std::move(*tcp), Protocol::tcp, Family::v4, Entrance::inside, false, loopback(), port_});
     if (udp) {
       listeners.push_back(
-          {std::move(*udp), Protocol::udp, Family::v4, Entrance::inside, false, port_});
+          {std::move(*udp), Protocol::udp, Family::v4, Entrance::inside, false, loopback(), port_});
     }
     auto worker = Worker::start(
         {settings_, descriptors_, [this](std::string text) { warned_.set_value(std::move(text)); }},
