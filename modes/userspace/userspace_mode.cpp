@@ -50,15 +50,23 @@ class UserspaceMode final : public Mode {
       if (!has_family(family)) continue;
       if (auto route = steering::add_policy_route(family); !route) co_return route.error();
     }
+    if (!has_steered_) {
+      // What the kernel mode is about to remove may forward for our protocols still: a daemon of
+      // another mode was here, or kube-proxy.
+      const auto steered = co_await steer_all(wanted, *facts);
+      if (!steered) co_return steered.error();
+      has_steered_ = true;
+      Result<SyncReport> kernel{SyncReport{}};
+      if (kernel_mode_) kernel = co_await kernel_mode_->reconcile(wanted);
+      if (!kernel) co_return kernel;
+      co_return sum(std::move(*kernel), *steered);
+    }
     // First, so that a service is in force for all protocols when it is for ours.
     Result<SyncReport> kernel{SyncReport{}};
     if (kernel_mode_) kernel = co_await kernel_mode_->reconcile(wanted);
     if (!kernel) co_return kernel;
-    auto changes = services_.changes_to_all(wanted);
-    co_await workers_->put(changes);
-    auto steered = steering_.reconcile(wanted, *facts);
+    const auto steered = co_await steer_all(wanted, *facts);
     if (!steered) co_return steered.error();
-    co_await workers_->drop(changes);
     co_return sum(std::move(*kernel), *steered);
   }
 
@@ -108,6 +116,14 @@ class UserspaceMode final : public Mode {
   }
 
  private:
+  Awaitable<Result<SyncReport>> steer_all(const ServiceTable& wanted, const FactsByFamily& facts) {
+    auto changes = services_.changes_to_all(wanted);
+    co_await workers_->put(changes);
+    auto steered = steering_.reconcile(wanted, facts);
+    if (steered) co_await workers_->drop(changes);
+    co_return steered;
+  }
+
   Awaitable<void> pause(std::chrono::milliseconds time) {
     asio::steady_timer timer{addresses_changed_.get_executor(), time};
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
@@ -168,6 +184,7 @@ class UserspaceMode final : public Mode {
   asio::posix::stream_descriptor addresses_changed_;
   std::unique_ptr<Workers> workers_;
   Services services_{settings_};
+  bool has_steered_ = false;
 };
 
 }  // namespace

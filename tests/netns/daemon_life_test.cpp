@@ -1,15 +1,13 @@
 // A daemon that is stopped, killed, started again and tampered with: what packets meet meanwhile.
 #include "tests/netns/nf_tables_generation.hpp"
-#include "tests/netns/probe.hpp"
+#include "tests/netns/restless_client.hpp"
 #include "tests/netns/web_lab.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <csignal>
 #include <random>
-#include <thread>
 
 namespace netns {
 namespace {
@@ -79,40 +77,6 @@ TEST_F(DaemonLife, RepairsATableThatVanished) {
 TEST_F(DaemonLife, RepairsASingleDeletedRule) {
   expect_repair_of({"sh", "-c", "iptables -t nat -D PREROUTING 1"}, "iptables");
 }
-
-// Connects without end, and counts what went wrong.
-class RestlessClient {
- public:
-  RestlessClient(Party& client, const char* from, const char* to)
-      : probe_{.client = &client, .from = address(from), .to = parse_socket_address(to)},
-        thread_{[this] {
-          while (!stop_) {
-            const auto outcome = run(probe_).front();
-            ++connections_;
-            if (outcome.kind == Outcome::Kind::answered) continue;
-            ++failures_;
-            first_failure_ = outcome.text();
-          }
-        }} {}
-  ~RestlessClient() { finish(); }
-  void finish() {
-    stop_ = true;
-    if (thread_.joinable()) thread_.join();
-  }
-  [[nodiscard]] int connections() const { return connections_; }
-  [[nodiscard]] int failures() const { return failures_; }
-  [[nodiscard]] const std::string& first_failure() const {
-    return first_failure_;
-  }  // after finish()
-
- private:
-  Probe probe_;
-  std::atomic<bool> stop_ = false;
-  std::atomic<int> connections_ = 0;
-  std::atomic<int> failures_ = 0;
-  std::string first_failure_;
-  std::thread thread_;
-};
 
 Object churning_slice(int round) {
   const std::string extra =
