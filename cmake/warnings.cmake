@@ -34,6 +34,26 @@ function(viaduct_test name)
                        PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT})
 endfunction()
 
+# A GoogleTest binary whose tests need a kernel with IPVS: each runs in the virtual machine of
+# script/vm, or here where the kernel has it (tests/vm). The sanitised build only builds it: emulated
+# as well it would take too long, and its unit tests cover the same code.
+function(viaduct_vm_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE viaduct_compile ${arg_LINK} GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES CROSSCOMPILING_EMULATOR
+                                           ${PROJECT_SOURCE_DIR}/tests/vm/emulate)
+  if(VIADUCT_TEST_PREFIX)
+    return()
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 180)
+  endif()
+  gtest_discover_tests(
+    ${name} DISCOVERY_MODE PRE_TEST
+    PROPERTIES LABELS root-vm FIXTURES_REQUIRED vm TIMEOUT ${arg_TIMEOUT})
+endfunction()
+
 # A libFuzzer target, built by the preset `fuzz`; without it the file is compiled into nothing.
 function(viaduct_fuzz name)
   if(VIADUCT_FUZZ)
