@@ -1,6 +1,7 @@
 #include "modes/netfilter/native_rule.hpp"
 
 #include "modes/netfilter/attributes.hpp"
+#include "modes/netfilter/expressions.hpp"
 
 #include <netinet/in.h>
 
@@ -35,6 +36,8 @@ constexpr std::uint32_t address(Family family, bool source) {
   return source ? 8 : 24;
 }
 inline constexpr std::uint32_t kDestinationPort = 2;
+// RFC 826, for Ethernet and IPv4.
+inline constexpr std::uint32_t kArpOperation = 6, kArpTarget = 24;
 }  // namespace offset
 
 // How many registers an address takes.
@@ -94,12 +97,17 @@ void NativeRule::load_meta(std::uint32_t key, std::uint32_t into) {
   meta.out.put_be32(NFTA_META_KEY, key);
 }
 
-void NativeRule::load_address(Side side, std::uint32_t into) {
+void NativeRule::load_network(std::uint32_t offset, std::uint32_t size, std::uint32_t into) {
   Expression payload{bytes_, "payload"};
   payload.out.put_be32(NFTA_PAYLOAD_DREG, into);
   payload.out.put_be32(NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
-  payload.out.put_be32(NFTA_PAYLOAD_OFFSET, offset::address(family_, side == Side::source));
-  payload.out.put_be32(NFTA_PAYLOAD_LEN, static_cast<std::uint32_t>(proxy::address_size(family_)));
+  payload.out.put_be32(NFTA_PAYLOAD_OFFSET, offset);
+  payload.out.put_be32(NFTA_PAYLOAD_LEN, size);
+}
+
+void NativeRule::load_address(Side side, std::uint32_t into) {
+  load_network(offset::address(family_, side == Side::source),
+               static_cast<std::uint32_t>(proxy::address_size(family_)), into);
 }
 
 void NativeRule::load_port(std::uint32_t into) {
@@ -183,14 +191,29 @@ NativeRule& NativeRule::not_new() {
   return *this;
 }
 
-NativeRule& NativeRule::in_interface(std::string_view pattern, bool equal) {
-  load_meta(NFT_META_IIFNAME, kScratch);
+void NativeRule::link_name(std::uint32_t key, std::string_view pattern, bool equal) {
+  load_meta(key, kScratch);
   // A prefix compares only its own characters, a whole name all sixteen (IFNAMSIZ).
   const bool prefix = pattern.ends_with('+');
   std::array<std::byte, 16> name{};
   const auto size = std::min(pattern.size() - (prefix ? 1 : 0), name.size() - 1);
   std::memcpy(name.data(), pattern.data(), size);
   compare(std::span{name}.first(prefix ? size : name.size()), equal);
+}
+NativeRule& NativeRule::in_interface(std::string_view pattern, bool equal) {
+  link_name(NFT_META_IIFNAME, pattern, equal);
+  return *this;
+}
+NativeRule& NativeRule::out_interface(std::string_view pattern, bool equal) {
+  link_name(NFT_META_OIFNAME, pattern, equal);
+  return *this;
+}
+
+NativeRule& NativeRule::icmp() {
+  load_meta(NFT_META_L4PROTO, kScratch);
+  constexpr std::byte kIcmp{IPPROTO_ICMP};
+  constexpr std::byte kIcmpV6{IPPROTO_ICMPV6};
+  compare(std::array{family_ == Family::v4 ? kIcmp : kIcmpV6});
   return *this;
 }
 
@@ -236,6 +259,47 @@ void NativeRule::lookup(std::string_view set, std::uint32_t from,
 
 NativeRule& NativeRule::destination_in(std::string_view set) {
   load_address(Side::destination, kScratch);
+  lookup(set, kScratch, std::nullopt);
+  return *this;
+}
+
+NativeRule& NativeRule::source_in(std::string_view set) {
+  load_address(Side::source, kScratch);
+  lookup(set, kScratch, std::nullopt);
+  return *this;
+}
+
+NativeRule& NativeRule::source_is_destination() {
+  constexpr std::size_t kListHeader = 4;  // struct nlattr of the list, which is not ours to write
+  std::vector<std::byte> list;
+  {
+    ExpressionWriter writer{list};
+    writer.source_is_destination(family_);
+  }
+  bytes_.insert(bytes_.end(), list.begin() + kListHeader, list.end());
+  return *this;
+}
+
+NativeRule& NativeRule::arp_request_for(std::string_view set) {
+  load_network(offset::kArpOperation, 2, kScratch);
+  compare(std::array{std::byte{0}, std::byte{1}});
+  load_network(offset::kArpTarget, 4, kScratch);
+  lookup(set, kScratch, std::nullopt);
+  return *this;
+}
+
+NativeRule& NativeRule::vip_in(std::string_view set) {
+  const auto width = address_registers(family_);
+  load_address(Side::destination, kScratch);
+  load_meta(NFT_META_L4PROTO, kScratch + width);
+  load_port(kScratch + width + 1);
+  lookup(set, kScratch, std::nullopt);
+  return *this;
+}
+
+NativeRule& NativeRule::port_in(std::string_view set) {
+  load_meta(NFT_META_L4PROTO, kScratch);
+  load_port(kScratch + 1);
   lookup(set, kScratch, std::nullopt);
   return *this;
 }
@@ -302,6 +366,12 @@ NativeRule& NativeRule::redirect(proxy::Port port) {
   load_number(network_order(port), kScratch);
   Expression redirect{bytes_, "redir"};
   redirect.out.put_be32(NFTA_REDIR_REG_PROTO_MIN, kScratch);
+  return *this;
+}
+
+NativeRule& NativeRule::masquerade() {
+  Expression masquerade{bytes_, "masq"};
+  masquerade.out.put_be32(NFTA_MASQ_FLAGS, NF_NAT_RANGE_PROTO_RANDOM_FULLY);
   return *this;
 }
 

@@ -26,14 +26,22 @@ class NativeRule {
   NativeRule& mark(std::uint32_t value, std::uint32_t mask);  // meta mark & mask == value
   NativeRule& not_new();                                      // ct state != new
   NativeRule& in_interface(std::string_view pattern, bool equal = true);  // "eth0", "veth+"
+  NativeRule& out_interface(std::string_view pattern, bool equal = true);
+  NativeRule& icmp();  // meta l4proto icmp, ipv6-icmp
   NativeRule& source(const proxy::IpPrefix& prefix);
   NativeRule& destination(const proxy::IpPrefix& prefix, bool equal = true);
   NativeRule& source_is_local();       // fib saddr type local
   NativeRule& destination_is_local();  // fib daddr type local
   NativeRule& transparent_socket();    // socket transparent 1 socket wildcard 0
   NativeRule& destination_in(std::string_view set);
+  NativeRule& source_in(std::string_view set);
+  NativeRule& source_is_destination();  // both addresses are equal (xt_bpf: nft can't compare them)
+  // In a table of the family arp: a request for an address in the set.
+  NativeRule& arp_request_for(std::string_view set);
 
   // Looks up concatenations in a named set; no match ends the rule.
+  NativeRule& vip_in(std::string_view set);             // daddr . l4proto . th dport @set
+  NativeRule& port_in(std::string_view set);            // l4proto . th dport @set
   NativeRule& vip_and_source_in(std::string_view set);  // daddr . l4proto . th dport . saddr @set
   // … in a map of numbers, and compares the number. Not with a second map behind the first: nft
   // 1.0.6 aborts when it lists such a rule.
@@ -46,7 +54,8 @@ class NativeRule {
   NativeRule& tproxy(proxy::Port port);
   NativeRule& dnat(const proxy::IpAddress& address, proxy::Port port);
   NativeRule& redirect(proxy::Port port);
-  NativeRule& reject();  // port unreachable
+  NativeRule& masquerade();  // source ports chosen at random
+  NativeRule& reject();      // port unreachable
   NativeRule& drop();
   NativeRule& accept();
   NativeRule& go_to(std::string_view chain);
@@ -58,6 +67,8 @@ class NativeRule {
   enum class Side : std::uint8_t { source, destination };
 
   void load_meta(std::uint32_t key, std::uint32_t into);
+  void load_network(std::uint32_t offset, std::uint32_t size, std::uint32_t into);
+  void link_name(std::uint32_t key, std::string_view pattern, bool equal);
   void load_address(Side side, std::uint32_t into);
   void load_port(std::uint32_t into);
   void load_number(std::span<const std::byte> value, std::uint32_t into);

@@ -57,6 +57,10 @@ constexpr std::uint32_t padded(std::uint32_t size) {
 
 constexpr std::size_t kElementsPerMessage = 400;  // their list must stay below 64 KiB
 
+constexpr std::uint8_t nf_family(Family family) {
+  return family == Family::v4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+}
+
 bool is_concatenation(const SetLayout& layout) {
   return layout.key.size() > 1;
 }
@@ -99,17 +103,25 @@ TableBatch::TableBatch(Family family, std::string_view table) : family_{family},
 
 template <class Fill>
 void TableBatch::message(int type, int flags, Fill fill) {
-  const auto at = open_nf_tables_message(bytes_, type, NLM_F_REQUEST | flags, 0, family_);
+  const auto at =
+      open_nfnetlink_message(bytes_, NFNL_SUBSYS_NFTABLES << 8 | type, NLM_F_REQUEST | flags, 0,
+                             arp_ ? std::uint8_t{NFPROTO_ARP} : nf_family(family_), 0);
   AttributeWriter out{bytes_};
   fill(out);
   close_message(bytes_, at);
   ++messages_;
 }
 
-void TableBatch::add_table() {
+TableBatch TableBatch::for_arp(std::string_view table) {
+  TableBatch batch{Family::v4, table};
+  batch.arp_ = true;
+  return batch;
+}
+
+void TableBatch::add_table(Ownership ownership) {
   message(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, [&](AttributeWriter& out) {
     out.put_text(NFTA_TABLE_NAME, table_);
-    out.put_be32(NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
+    if (ownership == Ownership::owned) out.put_be32(NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
   });
 }
 
@@ -282,10 +294,12 @@ Result<void> TableBatch::commit(NfnetlinkSocket& socket, std::span<const TableBa
   return {};
 }
 
-Result<bool> table_exists(NfnetlinkSocket& socket, Family family, std::string_view table) {
+namespace {
+
+Result<bool> exists(NfnetlinkSocket& socket, std::uint8_t family, std::string_view table) {
   std::vector<std::byte> request;
-  const auto at = open_nf_tables_message(request, NFT_MSG_GETTABLE, NLM_F_REQUEST,
-                                         socket.next_sequence(), family);
+  const auto at = open_nfnetlink_message(request, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE,
+                                         NLM_F_REQUEST, socket.next_sequence(), family, 0);
   AttributeWriter{request}.put_text(NFTA_TABLE_NAME, table);
   close_message(request, at);
   if (auto sent = socket.send(request); !sent) return sent.error();
@@ -298,6 +312,60 @@ Result<bool> table_exists(NfnetlinkSocket& socket, Family family, std::string_vi
       exists = exists || nf_tables_type(message) == NFT_MSG_NEWTABLE;
     });
   }
+}
+
+// NFTA_SET_ELEM_KEY { NFTA_DATA_VALUE } of each element of a message of a set's dump.
+void collect_keys(const Message& message, std::vector<std::vector<std::byte>>& into) {
+  for_each_attribute(message.attributes(), [&](const Attribute& list) {
+    if (list.type != NFTA_SET_ELEM_LIST_ELEMENTS) return;
+    for_each_attribute(list.payload, [&](const Attribute& element) {
+      for_each_attribute(element.payload, [&](const Attribute& key) {
+        if (key.type != NFTA_SET_ELEM_KEY) return;
+        for_each_attribute(key.payload, [&](const Attribute& value) {
+          if (value.type != NFTA_DATA_VALUE) return;
+          into.emplace_back(value.payload.begin(), value.payload.end());
+        });
+      });
+    });
+  });
+}
+
+}  // namespace
+
+Result<bool> table_exists(NfnetlinkSocket& socket, Family family, std::string_view table) {
+  return exists(socket, nf_family(family), table);
+}
+Result<bool> arp_table_exists(NfnetlinkSocket& socket, std::string_view table) {
+  return exists(socket, NFPROTO_ARP, table);
+}
+
+Result<std::vector<std::vector<std::byte>>> read_set(NfnetlinkSocket& socket, Family family,
+                                                     std::string_view table, std::string_view set) {
+  std::vector<std::byte> request;
+  const auto at = open_nf_tables_message(request, NFT_MSG_GETSETELEM, NLM_F_REQUEST | NLM_F_DUMP,
+                                         socket.next_sequence(), family);
+  AttributeWriter out{request};
+  out.put_text(NFTA_SET_ELEM_LIST_TABLE, table);
+  out.put_text(NFTA_SET_ELEM_LIST_SET, set);
+  close_message(request, at);
+  if (auto sent = socket.send(request); !sent) return sent.error();
+  std::vector<std::vector<std::byte>> keys;
+  int error = 0;
+  for (bool done = false; !done;) {
+    const auto datagram = socket.receive();
+    if (!datagram) return datagram.error();
+    if (!*datagram) return proxy::system_error(EPROTO, "read a set: no answer");
+    for_each_message(**datagram, [&](const Message& message) {
+      if (message.type == NLMSG_DONE) done = true;
+      if (const auto ack = parse_acknowledgement(message)) {
+        done = true;
+        error = ack->error;
+      }
+      if (nf_tables_type(message) == NFT_MSG_NEWSETELEM) collect_keys(message, keys);
+    });
+  }
+  if (error != 0 && error != ENOENT) return proxy::system_error(error, "read a set");
+  return keys;
 }
 
 }  // namespace modes::netfilter

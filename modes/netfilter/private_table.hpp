@@ -1,8 +1,9 @@
 // A table of nf_tables that is ours alone: its sets, maps, chains and elements, as messages.
 //
-// The table belongs to the socket that makes it (NFT_TABLE_F_OWNER, Linux 5.12): nobody else can
-// change it, a foreign `flush ruleset` passes it by, and when the last descriptor of that socket is
-// closed, however the process ends, the kernel takes the table away.
+// An owned table belongs to the socket that makes it (NFT_TABLE_F_OWNER, Linux 5.12): nobody else
+// can change it, a foreign `flush ruleset` passes it by, and when the last descriptor of that
+// socket is closed, however the process ends, the kernel takes the table away. One that is not
+// owned stays when the process ends.
 #pragma once
 
 #include "modes/netfilter/nfnetlink_socket.hpp"
@@ -66,8 +67,11 @@ struct NativeChain {
 class TableBatch {
  public:
   TableBatch(proxy::Family family, std::string_view table);
+  // A table of the family arp, whose addresses are IPv4's.
+  [[nodiscard]] static TableBatch for_arp(std::string_view table);
 
-  void add_table();     // owned by the socket that commits
+  enum class Ownership : std::uint8_t { owned, left_behind };
+  void add_table(Ownership ownership = Ownership::owned);
   void delete_table();  // with all that is in it
   void add_set(const SetLayout& layout);
   void add_chain(const NativeChain& chain);  // without its rules
@@ -90,14 +94,22 @@ class TableBatch {
   void elements(int type, int flags, const SetLayout& layout, std::span<const SetElement> all);
 
   proxy::Family family_;
+  bool arp_ = false;
   std::string table_;
   std::uint32_t set_id_ = 0;
   std::vector<std::byte> bytes_;  // sequence numbers are filled in by commit()
   std::size_t messages_ = 0;
 };
 
-// Does the kernel have the table, owned by this socket? False if it is gone.
+// Does the kernel have the table? False if it is gone.
 [[nodiscard]] Result<bool> table_exists(NfnetlinkSocket& socket, proxy::Family family,
                                         std::string_view table);
+[[nodiscard]] Result<bool> arp_table_exists(NfnetlinkSocket& socket, std::string_view table);
+
+// The keys of a named set or map, as SetKey has them; empty if there is no such.
+[[nodiscard]] Result<std::vector<std::vector<std::byte>>> read_set(NfnetlinkSocket& socket,
+                                                                   proxy::Family family,
+                                                                   std::string_view table,
+                                                                   std::string_view set);
 
 }  // namespace modes::netfilter

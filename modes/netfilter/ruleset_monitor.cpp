@@ -5,6 +5,8 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include <algorithm>
+
 namespace modes::netfilter {
 namespace {
 
@@ -33,21 +35,29 @@ Generation parse_generation(const Message& message) {
   return out;
 }
 
-bool is_our_table(const Message& message) {
-  bool ours = false;
+// The table that a message is about: whatever it tells of, that attribute has the same number.
+std::string_view table_of(const Message& message) {
+  static_assert(NFTA_TABLE_NAME == 1 && NFTA_CHAIN_TABLE == 1 && NFTA_RULE_TABLE == 1 &&
+                NFTA_SET_TABLE == 1 && NFTA_SET_ELEM_LIST_TABLE == 1);
+  std::string_view table;
   for_each_attribute(message.attributes(), [&](const Attribute& attribute) {
-    if (attribute.type != NFTA_TABLE_NAME) return;
-    for (const auto table : kTables) ours = ours || attribute.text() == to_string(table);
+    if (attribute.type == NFTA_TABLE_NAME) table = attribute.text();
   });
-  return ours;
+  return table;
+}
+
+bool is_our_table(const Message& message) {
+  const auto name = table_of(message);
+  return std::ranges::any_of(kTables, [&](Table table) { return to_string(table) == name; });
 }
 
 }  // namespace
 
-Result<RulesetMonitor> RulesetMonitor::open(std::function<bool(const ChainKey&)> concerns) {
+Result<RulesetMonitor> RulesetMonitor::open(std::function<bool(const ChainKey&)> concerns,
+                                            std::string private_table) {
   auto socket = NfnetlinkSocket::open();
   if (!socket) return socket.error();
-  return RulesetMonitor{std::move(*socket), std::move(concerns)};
+  return RulesetMonitor{std::move(*socket), std::move(concerns), std::move(private_table)};
 }
 
 void RulesetMonitor::pause() {
@@ -100,6 +110,7 @@ void RulesetMonitor::read(const Message& message) {
 }
 
 bool RulesetMonitor::touches_us(int type, const Message& message) const {
+  if (!private_table_.empty() && table_of(message) == private_table_) return true;
   const auto family = ip_family(message);
   if (!family) return false;
   switch (type) {

@@ -14,14 +14,17 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 
 namespace modes::netfilter {
 
 class RulesetMonitor {
  public:
   // A chain that is ours, and a rule (of any chain of our tables) that bears our mark, are ours to
-  // worry about; `concerns` knows the chains. Paused until resume().
-  [[nodiscard]] static Result<RulesetMonitor> open(std::function<bool(const ChainKey&)> concerns);
+  // worry about; `concerns` knows the chains. So is all of a table called `private_table`, of any
+  // family. Paused until resume().
+  [[nodiscard]] static Result<RulesetMonitor> open(std::function<bool(const ChainKey&)> concerns,
+                                                   std::string private_table = {});
 
   [[nodiscard]] int fd() const { return socket_.fd(); }
 
@@ -37,14 +40,18 @@ class RulesetMonitor {
   [[nodiscard]] std::optional<OutsideChange> take();
 
  private:
-  RulesetMonitor(NfnetlinkSocket socket, std::function<bool(const ChainKey&)> concerns)
-      : socket_{std::move(socket)}, concerns_{std::move(concerns)} {}
+  RulesetMonitor(NfnetlinkSocket socket, std::function<bool(const ChainKey&)> concerns,
+                 std::string private_table)
+      : socket_{std::move(socket)},
+        concerns_{std::move(concerns)},
+        private_table_{std::move(private_table)} {}
 
   void read(const Message& message);
   [[nodiscard]] bool touches_us(int type, const Message& message) const;
 
   NfnetlinkSocket socket_;
   std::function<bool(const ChainKey&)> concerns_;
+  std::string private_table_;
   bool listening_ = false;
   bool touched_ = false;  // by the commit whose NEWGEN is still to come
   std::set<std::uint32_t> own_;
