@@ -5,6 +5,9 @@
 #include "modes/iptables/cleanup.hpp"
 #include "modes/iptables/from_config.hpp"
 #include "modes/iptables/iptables_mode.hpp"
+#include "modes/ipvs/cleanup.hpp"
+#include "modes/ipvs/from_config.hpp"
+#include "modes/ipvs/ipvs_mode.hpp"
 #include "modes/netfilter/kernel_netlink.hpp"
 #include "modes/none/none_mode.hpp"
 #include "modes/userspace/direct_mode.hpp"
@@ -83,17 +86,38 @@ Result<std::unique_ptr<modes::Mode>> make_userspace_mode(const config::Config& c
                                  : modes::userspace::make_userspace_mode(std::move(parts));
 }
 
+// What the ipvs mode left goes when this one's rules are in force.
+Result<std::unique_ptr<modes::Mode>> after_ipvs(Result<std::unique_ptr<modes::Mode>> mode) {
+  if (!mode) return mode;
+  return modes::ipvs::succeeding_ipvs(std::move(*mode));
+}
+
 Result<std::unique_ptr<modes::Mode>> make_mode(const config::Config& config,
                                                boost::asio::io_context& io, Log& log) {
   switch (config.mode) {
     case config::ProxyMode::iptables:
-      return make_iptables_mode(modes::iptables::settings_from(config), io, log);
+      return after_ipvs(make_iptables_mode(modes::iptables::settings_from(config), io, log));
+    case config::ProxyMode::ipvs: {
+      auto settings = modes::ipvs::settings_from(config);
+      if (!settings) return settings.error();
+      return modes::ipvs::make_ipvs_mode(io.get_executor(), std::move(*settings),
+                                         [&log](const std::string& text) { log.warning(text); });
+    }
     case config::ProxyMode::userspace:
-      return make_userspace_mode(config, io, log);
+      return after_ipvs(make_userspace_mode(config, io, log));
     case config::ProxyMode::none:
       return modes::none::make_mode();
   }
   return invalid("--proxy-mode: unknown");
+}
+
+// Where the kernel has no IPVS the configuration may name another mode to use instead.
+void fall_back(config::Config& config, Log& log) {
+  if (config.mode != config::ProxyMode::ipvs || !config.fall_back_to_iptables) return;
+  const auto works = modes::ipvs::check_kernel();
+  if (works) return;
+  log.warning(fmt::format("{}; forwarding by iptables instead", works.error().text()));
+  config.mode = config::ProxyMode::iptables;
 }
 
 // Names of pods that have to exist, and search lists that follow the asking pod.
@@ -239,8 +263,11 @@ int run(const config::FlagValues& given) {
   const auto read = read_flags(given);
   if (!read) return complain(read.error(), kMisused);
   const auto& flags = read->flags;
-  const auto config = config::config_from_flags(flags, host::host_name());
+  auto config = config::config_from_flags(flags, host::host_name());
   if (!config) return complain(config.error(), kMisused);
+  if (const auto ipvs = modes::ipvs::settings_from(*config); !ipvs) {
+    return complain(ipvs.error(), kMisused);
+  }
   const auto resolv_conf = text_of_file(config->dns.resolv_conf);
   const auto dns = dns::serve::server_from_config(config->dns, resolv_conf ? *resolv_conf : "");
   if (!dns) return complain(dns.error(), kMisused);
@@ -258,6 +285,7 @@ int run(const config::FlagValues& given) {
     const auto text = fmt::format("{}; it stays as it is", done.error().text());
     flags.given("oom-score-adj") ? log->warning(text) : log->detail(2, text);
   }
+  fall_back(*config, *log);
   const auto ended = run_daemon(
       {.version = VIADUCT_VERSION,
        .config = *config,
@@ -304,14 +332,22 @@ int cleanup() {
   auto kernel = modes::netfilter::NetlinkKernel::open();
   if (!kernel) return complain(kernel.error(), kFailed);
   boost::asio::io_context io;
-  auto done = boost::asio::co_spawn(io, modes::iptables::cleanup(*kernel), boost::asio::use_future);
+  auto rules =
+      boost::asio::co_spawn(io, modes::iptables::cleanup(*kernel), boost::asio::use_future);
+  auto servers = boost::asio::co_spawn(io, modes::ipvs::cleanup(), boost::asio::use_future);
   io.run();
-  const auto report = done.get();
+  const auto report = rules.get();
   if (!report) return complain(report.error(), kFailed);
   fmt::print("removed {} rules and {} chains\n", report->rules, report->chains);
   const auto dns = dns::node::remove_leftovers();
   if (!dns) return complain(dns.error(), kFailed);
   if (*dns) fmt::print("removed what kept DNS on this node\n");
+  const auto ipvs = servers.get();
+  if (!ipvs) return complain(ipvs.error(), kFailed);
+  if (ipvs->anything()) {
+    fmt::print("removed {} virtual servers of IPVS, and {} addresses with the link kube-ipvs0\n",
+               ipvs->virtual_servers, ipvs->addresses);
+  }
   return kDone;
 }
 

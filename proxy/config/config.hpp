@@ -15,11 +15,13 @@
 
 namespace proxy::config {
 
-enum class ProxyMode : std::uint8_t { iptables, userspace, none };
+enum class ProxyMode : std::uint8_t { iptables, ipvs, userspace, none };
 [[nodiscard]] constexpr std::string_view to_string(ProxyMode mode) {
   switch (mode) {
     case ProxyMode::iptables:
       return "iptables";
+    case ProxyMode::ipvs:
+      return "ipvs";
     case ProxyMode::userspace:
       return "userspace";
     case ProxyMode::none:
@@ -65,6 +67,19 @@ struct Conntrack {
   bool tcp_be_liberal = false;
 
   friend bool operator==(const Conntrack&, const Conntrack&) = default;
+};
+
+// What the ipvs mode alone has; 0 seconds leave the kernel's time-out as it is.
+struct Ipvs {
+  std::string scheduler;                // still text: modes/ipvs reads it
+  std::vector<IpPrefix> exclude_cidrs;  // virtual servers there are not ours
+  bool strict_arp = false;
+  std::chrono::seconds tcp_timeout{0};
+  std::chrono::seconds tcp_fin_timeout{0};
+  std::chrono::seconds udp_timeout{0};
+  std::chrono::seconds drain_limit = std::chrono::hours{24};  // 0: none
+
+  friend bool operator==(const Ipvs&, const Ipvs&) = default;
 };
 
 enum class PodRecords : std::uint8_t { disabled, insecure, verified };
@@ -124,6 +139,7 @@ struct Config {
   IpAddress bind_address;   // unspecified: primary address unknown, its family is the primary one
 
   ProxyMode mode = ProxyMode::iptables;
+  bool fall_back_to_iptables = false;  // where the kernel lacks what the mode needs
   std::uint8_t masquerade_bit = 14;
   bool masquerade_all = false;
   bool localhost_node_ports = true;
@@ -133,6 +149,7 @@ struct Config {
   std::chrono::nanoseconds min_sync_period = std::chrono::seconds{1};
 
   Userspace userspace;
+  Ipvs ipvs;
   Conntrack conntrack;
   std::int32_t oom_score_adj = -999;
 

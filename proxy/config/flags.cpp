@@ -22,7 +22,6 @@ constexpr std::uint16_t kEvery = 0xffff;
 constexpr std::string_view kNoProtobuf = "records are read as JSON";
 constexpr std::string_view kFewRequests =
     "a few long watches need no limit; servers that are busy are obeyed";
-constexpr std::string_view kNoIpvs = "this version has no ipvs mode";
 constexpr std::string_view kLogsDirectly = "every log line goes to standard error as it happens";
 
 constexpr Flag kFlags[] = {
@@ -51,7 +50,7 @@ constexpr Flag kFlags[] = {
     {"from", text, "", "Who sends the packet that is to be explained, an IP address", "", kExplain},
 
     // What to forward, and how.
-    {"proxy-mode", text, "", "How to forward: iptables (also when empty), userspace or none"},
+    {"proxy-mode", text, "", "How to forward: iptables (also when empty), ipvs, userspace or none"},
     {"userspace-listen", text, "steered",
      "How the userspace mode gets connections: steered (by nf_tables) or direct (it listens on "
      "VIPs "
@@ -78,6 +77,24 @@ constexpr Flag kFlags[] = {
      "How often what is in the kernel is compared with what should be"},
     {"iptables-min-sync-period", duration, "1s",
      "Longest time that a change may be held back while syncs are costly; 0 holds nothing back"},
+    {"proxy-mode-fallback", text, "",
+     "What to do where the kernel has no IPVS: end (when empty), or forward by iptables"},
+    {"ipvs-sync-period", duration, "30s", "As --iptables-sync-period, for ipvs"},
+    {"ipvs-min-sync-period", duration, "1s", "As --iptables-min-sync-period, for ipvs"},
+    {"ipvs-scheduler", text, "",
+     "Scheduler of virtual servers, rr when empty: rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, "
+     "fo, ovf, mh, twos; flags of sh and mh behind it, as mh,mh-port. A service chooses its own by "
+     "the annotation viaduct.io/ipvs-scheduler"},
+    {"ipvs-exclude-cidrs", list, "", "Virtual servers at these addresses are left to others"},
+    {"ipvs-strict-arp", boolean, "false",
+     "Answer ARP only for addresses of the link that was asked (arp_ignore 1, arp_announce 2)"},
+    {"ipvs-tcp-timeout", duration, "0s",
+     "Time-out of idle TCP connections in IPVS; 0 leaves the kernel's"},
+    {"ipvs-tcpfin-timeout", duration, "0s",
+     "Time-out of TCP connections after FIN in IPVS; 0 leaves the kernel's"},
+    {"ipvs-udp-timeout", duration, "0s", "Time-out of UDP flows in IPVS; 0 leaves the kernel's"},
+    {"ipvs-drain-limit", duration, "24h0m0s",
+     "How long TCP connections to an endpoint that has left may go on in IPVS; 0: for ever"},
     {"detect-local-mode", text, "",
      "How traffic of this node's pods is told apart: ClusterCIDR (also when empty), NodeCIDR, "
      "BridgeInterface, InterfaceNamePrefix"},
@@ -176,16 +193,6 @@ constexpr Flag kFlags[] = {
      "changes are noticed when they happen, nothing is read on a timer"},
     {"feature-gates", map, "", "Feature gates of Kubernetes",
      "no behaviour of this version depends on a feature gate"},
-    {"ipvs-sync-period", duration, "30s", "As --iptables-sync-period, for ipvs", kNoIpvs},
-    {"ipvs-min-sync-period", duration, "1s", "As --iptables-min-sync-period, for ipvs", kNoIpvs},
-    {"ipvs-scheduler", text, "", "Scheduler of virtual servers", kNoIpvs},
-    {"ipvs-exclude-cidrs", list, "", "Virtual servers of others, by CIDR", kNoIpvs},
-    {"ipvs-strict-arp", boolean, "false", "Answer ARP only for addresses of the asked link",
-     kNoIpvs},
-    {"ipvs-tcp-timeout", duration, "0s", "Time-out of idle TCP connections in IPVS", kNoIpvs},
-    {"ipvs-tcpfin-timeout", duration, "0s", "Time-out of TCP connections after FIN in IPVS",
-     kNoIpvs},
-    {"ipvs-udp-timeout", duration, "0s", "Time-out of UDP flows in IPVS", kNoIpvs},
     {"profiling", boolean, "false", "Serve Go's profiler",
      "there is no Go run-time to profile; perf works on the process"},
     {"show-hidden-metrics-for-version", text, "", "Show metrics that a version hid",

@@ -1,6 +1,7 @@
 #include "proxy/config/from_flags.hpp"
 
 #include "proxy/config/dns_from_flags.hpp"
+#include "proxy/config/ipvs_from_flags.hpp"
 
 #include <fmt/format.h>
 
@@ -61,8 +62,9 @@ Result<ProxyMode> proxy_mode(const FlagValues& flags) {
   if (name == "userspace") return ProxyMode::userspace;
   if (name == "none") return ProxyMode::none;
   if (name == "nftables") return flag_error("proxy-mode", "nftables is not offered, use iptables");
-  if (name == "ipvs") return flag_error("proxy-mode", "ipvs is not part of this version");
-  return flag_error("proxy-mode", fmt::format("\"{}\" is none of iptables, userspace, none", name));
+  if (name == "ipvs") return ProxyMode::ipvs;
+  return flag_error("proxy-mode",
+                    fmt::format("\"{}\" is none of iptables, ipvs, userspace, none", name));
 }
 
 Result<DetectLocal> detect_local(const FlagValues& flags) {
@@ -236,20 +238,24 @@ Result<void> read_servers(const FlagValues& flags, Config& config) {
 }
 
 Result<void> read_periods(const FlagValues& flags, Config& config) {
-  const auto period = duration_above_zero(flags, "iptables-sync-period");
-  if (!period) return period.error();
-  const auto min = duration_not_negative(flags, "iptables-min-sync-period");
-  if (!min) return min.error();
-  if (*min > *period) {
-    return flag_error("iptables-min-sync-period",
-                      fmt::format("{} is longer than --iptables-sync-period, {}",
-                                  duration_text(*min), duration_text(*period)));
+  // Each mode that writes to the kernel has flags of its own for the same thing.
+  for (const std::string mode : {"iptables", "ipvs"}) {
+    const auto period = duration_above_zero(flags, mode + "-sync-period");
+    if (!period) return period.error();
+    const auto min = duration_not_negative(flags, mode + "-min-sync-period");
+    if (!min) return min.error();
+    if (*min > *period) {
+      return flag_error(mode + "-min-sync-period",
+                        fmt::format("{} is longer than --{}-sync-period, {}", duration_text(*min),
+                                    mode, duration_text(*period)));
+    }
+    if ((mode == "ipvs") != (config.mode == ProxyMode::ipvs)) continue;
+    config.sync_period = *period;
+    config.min_sync_period = *min;
   }
   if (const auto unused = duration_above_zero(flags, "config-sync-period"); !unused) {
     return unused.error();
   }
-  config.sync_period = *period;
-  config.min_sync_period = *min;
   return {};
 }
 
@@ -260,7 +266,15 @@ Result<void> read_mode(const FlagValues& flags, Config& config) {
   if (!bit) return bit.error();
   const auto local = detect_local(flags);
   if (!local) return local.error();
+  const auto fallback = flags.text("proxy-mode-fallback");
+  if (!fallback.empty() && fallback != "iptables") {
+    return flag_error("proxy-mode-fallback", fmt::format("\"{}\" is not iptables", fallback));
+  }
+  auto ipvs = ipvs_from_flags(flags);
+  if (!ipvs) return ipvs.error();
   config.mode = *mode;
+  config.fall_back_to_iptables = !fallback.empty();
+  config.ipvs = std::move(*ipvs);
   config.masquerade_bit = static_cast<std::uint8_t>(*bit);
   config.masquerade_all = flags.boolean("masquerade-all");
   config.localhost_node_ports = flags.boolean("iptables-localhost-nodeports");

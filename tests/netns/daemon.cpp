@@ -2,6 +2,7 @@
 
 #include "tests/netns/control_pod.hpp"
 #include "tests/netns/http.hpp"
+#include "tests/netns/patience.hpp"
 #include "tests/netns/probe.hpp"
 
 #include <fmt/format.h>
@@ -52,8 +53,8 @@ std::string joined(const std::vector<std::string>& texts) {
 
 // Calls `done` until it is true. Throws LabError when the daemon ends or `patience` is over.
 template <class Done>
-void wait_for(Process& daemon, std::chrono::seconds patience, const std::string& what, Done done) {
-  const auto deadline = Clock::now() + patience;
+void wait_for(Process& daemon, std::chrono::seconds usual, const std::string& what, Done done) {
+  const auto deadline = Clock::now() + patience(usual);
   while (!done()) {
     if (const auto status = daemon.wait(kPause)) {
       throw LabError{"the daemon ended with status " + std::to_string(*status) + " before " + what +
@@ -105,7 +106,7 @@ std::vector<std::string> flags_for(const ProxySettings& proxy, const std::string
   const bool transparent = mode == "userspace-transparent";
   std::vector<std::string> flags{"--proxy-mode=" + (transparent ? "userspace" : mode),
                                  "--hostname-override=" + proxy.node_name,
-                                 "--iptables-min-sync-period=0s"};
+                                 "--iptables-min-sync-period=0s", "--ipvs-min-sync-period=0s"};
   if (transparent) flags.emplace_back("--userspace-transparent=true");
   if (!proxy.cluster_cidr.empty()) flags.push_back("--cluster-cidr=" + proxy.cluster_cidr);
   if (proxy.detect_local_mode) flags.push_back("--detect-local-mode=" + *proxy.detect_local_mode);
@@ -161,7 +162,7 @@ bool Barrier::answers(const IpAddress& vip) {
                                   .from = client,
                                   .to = {vip, kBarrierPort},
                                   .protocol = Protocol::tcp,
-                                  .patience = milliseconds{500}});
+                                  .patience = patience(milliseconds{500})});
   return outcomes.front().kind == Outcome::Kind::answered;
 }
 

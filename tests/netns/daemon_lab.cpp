@@ -45,7 +45,9 @@ void DaemonLab::apply(const std::string& yaml_documents) {
 
 void DaemonLab::start(std::vector<std::string> launcher) {
   daemon_.reset();
-  daemon_.emplace(node(), cluster_, flags_for(settings_, mode_), std::move(launcher));
+  auto flags = flags_for(settings_, mode_);
+  flags.insert(flags.end(), more_flags_.begin(), more_flags_.end());
+  daemon_.emplace(node(), cluster_, std::move(flags), std::move(launcher));
   daemon_->wait_until_healthy();
 }
 

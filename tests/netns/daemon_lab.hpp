@@ -27,6 +27,11 @@ class DaemonLab {
   void apply(const std::string& yaml_documents);
   void remove(const ObjectKey& key) { cluster_.remove(key); }
 
+  // For all starts from now on, behind those that the settings mean.
+  void set_flags(std::vector<std::string> flags) { more_flags_ = std::move(flags); }
+  // Another mode from the next start on.
+  void set_mode(std::string mode) { mode_ = std::move(mode); }
+
   // Starts the daemon and waits until it is healthy.
   void start(std::vector<std::string> launcher = {});
   // Waits until all that was applied is in force.
@@ -51,6 +56,7 @@ class DaemonLab {
  private:
   ProxySettings settings_;
   std::string mode_;
+  std::vector<std::string> more_flags_;
   Topology topology_;
   Responder responder_;
   FlowRunner runner_;

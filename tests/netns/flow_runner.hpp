@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tests/netns/judge.hpp"
+#include "tests/netns/patience.hpp"
 #include "tests/netns/probe.hpp"
 #include "tests/netns/responder.hpp"
 #include "tests/netns/scenario.hpp"
@@ -59,7 +60,7 @@ class FlowRunner {
   Topology& topology_;
   Responder& responder_;
   ModeTraits mode_;
-  std::chrono::milliseconds patience_{3000};
+  std::chrono::milliseconds patience_ = patience(std::chrono::seconds{3});
   std::set<Listener> served_;
   std::map<std::pair<std::string, IpAddress>, SocketAddress> sticky_;  // by group and client
 };

@@ -19,7 +19,10 @@
 namespace netns {
 namespace {
 
-constexpr std::string_view kModes = "iptables,userspace,userspace-transparent";
+#ifndef VIADUCT_DEFAULT_MODES
+#define VIADUCT_DEFAULT_MODES "iptables,userspace,userspace-transparent"
+#endif
+constexpr std::string_view kModes = VIADUCT_DEFAULT_MODES;
 
 class FlowTest : public testing::Test {
  public:

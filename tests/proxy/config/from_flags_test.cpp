@@ -83,8 +83,35 @@ TEST(ProxyModes, ThatAreNotThereAreRefusedByName) {
   EXPECT_EQ(config_of({"--proxy-mode="}).value().mode, ProxyMode::iptables);
   EXPECT_EQ(config_of({"--proxy-mode=none"}).value().mode, ProxyMode::none);
   EXPECT_THAT(complaint({"--proxy-mode=nftables"}), HasSubstr("not offered"));
-  EXPECT_THAT(complaint({"--proxy-mode=ipvs"}), HasSubstr("not part of this version"));
+  EXPECT_EQ(config_of({"--proxy-mode=ipvs"}).value().mode, ProxyMode::ipvs);
   EXPECT_THAT(complaint({"--proxy-mode=IPTables"}), StartsWith("--proxy-mode: \"IPTables\""));
+}
+
+TEST(Mode, OfIpvsHasFlagsOfItsOwn) {
+  const auto config = config_of(
+      {"--proxy-mode=ipvs", "--proxy-mode-fallback=iptables", "--ipvs-scheduler=wlc",
+       "--ipvs-sync-period=20s", "--ipvs-min-sync-period=0s", "--iptables-sync-period=40s",
+       "--ipvs-exclude-cidrs=192.0.2.0/24,2001:db8::/32", "--ipvs-strict-arp",
+       "--ipvs-tcp-timeout=15m", "--ipvs-tcpfin-timeout=1500ms", "--ipvs-drain-limit=0s"});
+  ASSERT_TRUE(config);
+  EXPECT_TRUE(config->fall_back_to_iptables);
+  EXPECT_EQ(config->sync_period, std::chrono::seconds{20});
+  EXPECT_EQ(config->min_sync_period, std::chrono::seconds{0});
+  EXPECT_EQ(config->ipvs.scheduler, "wlc");
+  EXPECT_EQ(config->ipvs.exclude_cidrs.size(), 2U);
+  EXPECT_TRUE(config->ipvs.strict_arp);
+  EXPECT_EQ(config->ipvs.tcp_timeout, std::chrono::minutes{15});
+  EXPECT_EQ(config->ipvs.tcp_fin_timeout, std::chrono::seconds{2});  // the kernel counts seconds
+  EXPECT_EQ(config->ipvs.udp_timeout, std::chrono::seconds{0});
+  EXPECT_EQ(config->ipvs.drain_limit, std::chrono::seconds{0});
+}
+
+TEST(Mode, OfIpvsRefusesWhatMakesNoSense) {
+  EXPECT_THAT(complaint({"--ipvs-tcp-timeout=-1s"}), StartsWith("--ipvs-tcp-timeout: "));
+  EXPECT_THAT(complaint({"--ipvs-exclude-cidrs=192.0.2.0"}), StartsWith("--ipvs-exclude-cidrs: "));
+  EXPECT_THAT(complaint({"--proxy-mode-fallback=none"}), StartsWith("--proxy-mode-fallback: "));
+  EXPECT_THAT(complaint({"--proxy-mode=ipvs", "--ipvs-sync-period=0s"}),
+              StartsWith("--ipvs-sync-period: "));
 }
 
 TEST(Validation, KeepsNumbersWithinTheirRanges) {

@@ -1,0 +1,548 @@
+#include "modes/ipvs/ipvs_mode.hpp"
+
+#include "modes/ipvs/filter_chains.hpp"
+#include "modes/ipvs/guard.hpp"
+#include "modes/ipvs/ipvs_netlink.hpp"
+#include "modes/ipvs/machine.hpp"
+#include "modes/ipvs/server_sync.hpp"
+#include "modes/ipvs/traffic.hpp"
+#include "modes/ipvs/vip_link.hpp"
+#include "modes/netfilter/conntrack_cleaner.hpp"
+#include "modes/netfilter/kernel_netlink.hpp"
+#include "modes/netfilter/ruleset_monitor.hpp"
+#include "modes/netfilter/sysctl.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace modes::ipvs {
+namespace {
+
+namespace asio = boost::asio;
+using netfilter::CommitResult;
+
+constexpr int kAttempts = 20;
+constexpr std::chrono::seconds kDrainLook{10};
+
+Error changed_under_us() {
+  return proxy::system_error(EAGAIN, "somebody else changed what is ours");
+}
+
+// One descriptor that is readable when any of several is.
+Result<proxy::UniqueFd> watch(std::initializer_list<int> fds) {
+  proxy::UniqueFd epoll{::epoll_create1(EPOLL_CLOEXEC)};
+  if (!epoll) return proxy::system_error(errno, "create an epoll descriptor");
+  for (const int fd : fds) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+      return proxy::system_error(errno, "watch a netlink socket");
+    }
+  }
+  return epoll;
+}
+
+struct Parts {
+  std::unique_ptr<IpvsNetlink> ipvs;
+  VipLink link;
+  Guard guard;
+  netfilter::NetlinkKernel ruleset;
+  netfilter::RulesetMonitor monitor;
+  proxy::UniqueFd watched;
+  std::unique_ptr<netfilter::ConntrackCleaner> stale_flows;
+};
+
+class IpvsMode final : public Mode {
+ public:
+  IpvsMode(asio::any_io_executor executor, Settings settings, Parts parts,
+           std::shared_ptr<std::vector<IpAddress>> node_addresses,
+           std::function<void(const std::string&)> advise)
+      : settings_{std::move(settings)},
+        advise_{std::move(advise)},
+        ipvs_{std::move(parts.ipvs)},
+        link_{std::move(parts.link)},
+        guard_{std::move(parts.guard)},
+        ruleset_{std::move(parts.ruleset)},
+        monitor_{std::move(parts.monitor)},
+        watched_{executor, parts.watched.release()},
+        stale_flows_{std::move(parts.stale_flows)},
+        node_addresses_{std::move(node_addresses)},
+        drain_look_{executor},
+        servers_{*ipvs_, settings_.drain_limit, [] { return std::chrono::steady_clock::now(); },
+                 advise_} {}
+
+  Awaitable<Result<SyncReport>> reconcile(const ServiceTable& wanted) override {
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      working_ = true;
+      auto report = co_await reconcile_once(wanted);
+      working_ = false;
+      if (!report) guard_intact_ = false;  // perhaps only part of it was written
+      if (report || report.error().code != std::errc::resource_unavailable_try_again) {
+        co_return report;
+      }
+    }
+    co_return proxy::system_error(EAGAIN, "reconcile: others never stopped changing what is ours");
+  }
+
+  Awaitable<Result<SyncReport>> sync(const ServiceTable& wanted,
+                                     std::span<const ServicePortName> changed) override {
+    monitor_.drain();
+    if (!in_force_ || monitor_.changed()) co_return changed_under_us();
+    in_force_ = false;
+    stale_flows_->note(wanted, changed);
+    const auto health = health_ports(holdings_);
+    auto report = sync_now(wanted, changed);
+    if (report && health_ports(holdings_) != health) {
+      const auto filtered = co_await write_filter_chains();
+      if (filtered) {
+        report->operations += *filtered;
+      } else {
+        report = filtered.error();
+      }
+    }
+    in_force_ = report.has_value();
+    if (report) {
+      stale_flows_->written();
+    } else {
+      guard_intact_ = false;  // perhaps only part of it was written
+    }
+    co_return report;
+  }
+
+  Awaitable<OutsideChange> outside_change() override {
+    for (;;) {
+      if (auto change = look_around()) {
+        in_force_ = false;
+        co_return std::move(*change);
+      }
+      boost::system::error_code error;
+      co_await watched_.async_wait(asio::posix::stream_descriptor::wait_read,
+                                   asio::redirect_error(asio::use_awaitable, error));
+      if (error) throw boost::system::system_error{error};  // cancelled
+    }
+  }
+
+  [[nodiscard]] std::vector<std::string> places(const ServicePortName& name) const override {
+    std::vector<std::string> out;
+    for (const auto& key : holdings_.servers_of(name))
+      out.push_back("virtual server " + key.text());
+    return out;
+  }
+
+  Awaitable<void> shut_down() override {
+    drain_look_.cancel();
+    stopping_ = true;
+    co_return;
+  }
+
+  [[nodiscard]] std::vector<Figure> figures() const override {
+    std::vector<Figure> out;
+    out.push_back(
+        {"viaduct_ipvs_virtual_servers", {}, static_cast<double>(servers_.virtual_servers())});
+    out.push_back(
+        {"viaduct_ipvs_draining_real_servers", {}, static_cast<double>(servers_.drains().size())});
+    traffic_.append_to(out);
+    std::ranges::move(stale_flows_->figures(), std::back_inserter(out));
+    return out;
+  }
+
+  // Removes real servers when their last connection has ended. Ends when the mode shuts down.
+  static Awaitable<void> drain(IpvsMode& self) {
+    while (!self.stopping_) {
+      boost::system::error_code cancelled;
+      self.drain_look_.expires_after(kDrainLook);
+      co_await self.drain_look_.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+      if (cancelled) co_return;
+      if (self.working_ || !self.in_force_) continue;
+      // What fails here a reconcile will find.
+      if (const auto looked = self.servers_.look_after_drains(); !looked) self.in_force_ = false;
+    }
+  }
+
+ private:
+  // ── what is wanted ──────────────────────────────────────────────────────────────────────────
+  [[nodiscard]] Forwarding forwarding(const ServicePortName& name,
+                                      const proxy::state::ServicePort& port) {
+    auto out = forwarding_of(name, port, settings_, facts_);
+    auto& told = complaints_[name];
+    if (out.complaint != told) {
+      told = out.complaint;
+      if (!told.empty()) advise_(name.text() + ": " + told + "; it gets the node's scheduler");
+    }
+    return out;
+  }
+
+  // Notes in holdings_ what all service ports want, and returns their virtual servers.
+  VirtualServers hold_all(const ServiceTable& wanted) {
+    for (const auto& name : holdings_.names()) {
+      if (wanted.find(name) == nullptr) drop(name);
+    }
+    std::vector<std::pair<ServicePortName, VirtualServers>> all;
+    wanted.for_each([&](const ServicePortName& name, const proxy::state::ServicePort& port) {
+      auto one = forwarding(name, port);
+      holdings_.set(name, &one);
+      all.emplace_back(name, std::move(one.servers));
+    });
+    VirtualServers out;
+    for (auto& [name, servers] : all) {
+      for (auto& [key, server] : servers) {
+        if (holdings_.servers.find(key) == name) out.insert_or_assign(key, std::move(server));
+      }
+    }
+    return out;
+  }
+
+  // The same for some; `keys` are all that they have or had, the result those that there should be.
+  VirtualServers hold(const ServiceTable& wanted, std::span<const ServicePortName> changed,
+                      std::set<VirtualServerKey>& keys) {
+    std::map<ServicePortName, Forwarding> known;
+    for (const auto& name : changed) {
+      const auto before = holdings_.servers_of(name);
+      keys.insert(before.begin(), before.end());
+      const auto* port = wanted.find(name);
+      if (port == nullptr) {
+        drop(name);
+        continue;
+      }
+      auto& one = known[name] = forwarding(name, *port);
+      holdings_.set(name, &one);
+      for (const auto& [key, server] : one.servers) keys.insert(key);
+    }
+    VirtualServers out;
+    for (const auto& key : keys) {
+      const auto owner = holdings_.servers.find(key);
+      if (!owner) continue;
+      auto it = known.find(*owner);
+      if (it == known.end()) {
+        const auto* port = wanted.find(*owner);
+        if (port == nullptr) continue;
+        it = known.emplace(*owner, forwarding(*owner, *port)).first;
+      }
+      if (const auto server = it->second.servers.find(key); server != it->second.servers.end()) {
+        out.insert(*server);
+      }
+    }
+    return out;
+  }
+
+  void drop(const ServicePortName& name) {
+    holdings_.set(name, nullptr);
+    complaints_.erase(name);
+  }
+
+  // ── what others do ──────────────────────────────────────────────────────────────────────────
+  std::optional<OutsideChange> look_around() {
+    monitor_.drain();
+    if (auto change = monitor_.take()) {
+      guard_intact_ = false;
+      return change;
+    }
+    const auto news = link_.news();
+    if (news.vips)
+      return OutsideChange{OutsideChange::Kind::tampering, 0, "somebody at kube-ipvs0"};
+    if (news.node_addresses) {
+      const auto now = link_.addresses();
+      if (now && now->others != facts_.addresses) {
+        return OutsideChange{OutsideChange::Kind::node_addresses, 0, {}};
+      }
+    }
+    return std::nullopt;
+  }
+
+  // Runs `commit` while notifications of the ruleset, which would be about ourselves, are off.
+  // Fails when others have committed something meanwhile.
+  template <class Commit>
+  auto write_ruleset(Commit commit) -> decltype(commit()) {
+    const auto before = ruleset_.generation();
+    if (!before) return before.error();
+    if (monitor_.listening()) {
+      monitor_.drain();
+      if (monitor_.changed()) return changed_under_us();
+    }
+    monitor_.pause();
+    auto done = commit();
+    if (!done) {
+      guard_intact_ = false;
+      return done;
+    }
+    if (auto resumed = monitor_.resume(); !resumed) return resumed.error();
+    const auto after = ruleset_.generation();
+    if (!after) return after.error();
+    if (*after != *before && *after != *before + 1) {
+      guard_intact_ = false;
+      return changed_under_us();
+    }
+    return done;
+  }
+
+  // ── carrying out ────────────────────────────────────────────────────────────────────────────
+  Result<NodeFacts> node_facts(const ServiceTable& wanted, std::vector<IpAddress> addresses) const {
+    NodeFacts facts;
+    facts.addresses = std::move(addresses);
+    if (const auto* node = wanted.node()) {
+      facts.internal_ips = node->internal_ips;
+      facts.pod_cidrs = node->pod_cidrs;
+    }
+    return facts;
+  }
+
+  void set_parameters() {
+    for (const auto& [name, value] : kernel_parameters(settings_, kernel_release())) {
+      const auto written = netfilter::write_sysctl(name, value);
+      if (!written && told_.insert(name).second) {
+        advise_(written.error().text() + "; it stays as it is");
+      }
+    }
+    if (const auto set = ipvs_->set_timeouts(settings_); !set && told_.insert("timeouts").second) {
+      advise_(set.error().text() + "; they stay as they are");
+    }
+  }
+
+  // Virtual servers there are ours: made by us, by an earlier process of ours, or, where none was,
+  // by whatever proxied here before.
+  [[nodiscard]] bool is_ours(const VirtualServerKey& key, const std::set<IpAddress>& vips) const {
+    if (servers_.has(key)) return true;
+    if (reconciled_ || is_excluded(key.address)) return false;
+    return !legacy_.there || legacy_.holds(key) || vips.contains(key.address);
+  }
+  [[nodiscard]] bool is_excluded(const IpAddress& ip) const {
+    return std::ranges::any_of(settings_.exclude_cidrs,
+                               [&](const IpPrefix& cidr) { return cidr.contains(ip); });
+  }
+
+  Awaitable<Result<SyncReport>> reconcile_once(const ServiceTable& wanted) {
+    in_force_ = false;
+    if (auto linked = link_.ensure(); !linked) co_return linked.error();
+    auto addresses = link_.addresses();
+    if (!addresses) co_return addresses.error();
+    auto seen = co_await ipvs_->observe();
+    if (!seen) co_return seen.error();
+    set_parameters();
+    if (!reconciled_) {
+      auto legacy = guard_.legacy();
+      if (!legacy) co_return legacy.error();
+      legacy_ = std::move(*legacy);
+    }
+    (void)link_.news();
+    auto facts = node_facts(wanted, std::move(addresses->others));
+    if (!facts) co_return facts.error();
+    if (*facts != facts_) {
+      facts_ = std::move(*facts);
+      *node_addresses_ = facts_.addresses;
+      guard_intact_ = false;
+    }
+    const auto servers = hold_all(wanted);
+    servers_.observe(
+        *seen, servers, [&](const VirtualServerKey& key) { return is_ours(key, addresses->vips); },
+        reconciled_ ? ServerSync::Weights::left : ServerSync::Weights::restored);
+    stale_flows_->note_all(wanted);
+    auto report = write_all(servers, addresses->vips);
+    if (!report) co_return report;
+    auto filtered = co_await write_filter_chains();
+    if (!filtered) co_return filtered.error();
+    report->operations += *filtered;
+    report->transactions += *filtered == 0 ? 0 : 1;
+    traffic_.update(*seen, holdings_);
+    stale_flows_->written();
+    reconciled_ = true;
+    legacy_ = {};
+    in_force_ = true;
+    co_return report;
+  }
+
+  // What leaves packets alone comes last, and goes first: a VIP is an address of this machine only
+  // while its virtual server and its guard are there.
+  Result<SyncReport> write_all(const VirtualServers& servers, const std::set<IpAddress>& vips) {
+    const auto changes = GuardChanges::take_from(holdings_);
+    const bool rebuild = !guard_intact_;
+    SyncReport report;
+    const auto count = [&](std::size_t operations) {
+      report.operations += operations;
+      report.transactions += operations == 0 ? 0 : 1;
+    };
+    const auto guarded = rebuild ? rebuild_guard() : change_guard(changes, true);
+    if (!guarded) return guarded.error();
+    count(*guarded);
+
+    std::set<IpAddress> wanted;
+    holdings_.addresses.for_each([&](const IpAddress& ip, std::monostate) { wanted.insert(ip); });
+    std::vector<IpAddress> gone, come;
+    std::ranges::set_difference(vips, wanted, std::back_inserter(gone));
+    std::ranges::set_difference(wanted, vips, std::back_inserter(come));
+    if (auto done = link_.change(gone, {}); !done) return done.error();
+    const auto steps = servers_.change_all(servers, holdings_);
+    if (!steps) return moved(steps.error());
+    count(*steps);
+    if (auto done = link_.change({}, come); !done) return done.error();
+    report.operations += gone.size() + come.size();
+    if (!rebuild) {
+      const auto removed = change_guard(changes, false);
+      if (!removed) return removed.error();
+      count(*removed);
+    }
+    report.set_aside = servers_.set_aside();
+    return report;
+  }
+
+  Result<SyncReport> sync_now(const ServiceTable& wanted,
+                              std::span<const ServicePortName> changed) {
+    std::set<VirtualServerKey> keys;
+    const auto servers = hold(wanted, changed, keys);
+    const auto changes = GuardChanges::take_from(holdings_);
+    SyncReport report;
+    const auto count = [&](std::size_t operations) {
+      report.operations += operations;
+      report.transactions += operations == 0 ? 0 : 1;
+    };
+    const auto added = change_guard(changes, true);
+    if (!added) return added.error();
+    count(*added);
+    std::vector<IpAddress> gone, come;
+    for (const auto& [ip, before, after] : changes.addresses) {
+      if (before && !after) gone.push_back(ip);
+      if (!before && after) come.push_back(ip);
+    }
+    if (auto done = link_.change(gone, {}); !done) return done.error();
+    const auto steps = servers_.change(changed, keys, servers, holdings_);
+    if (!steps) return moved(steps.error());
+    count(*steps);
+    if (auto done = link_.change({}, come); !done) return done.error();
+    report.operations += gone.size() + come.size();
+    const auto removed = change_guard(changes, false);
+    if (!removed) return removed.error();
+    count(*removed);
+    report.set_aside = servers_.set_aside();
+    return report;
+  }
+
+  // Servers that are there, or not, against our expectation: read them anew.
+  static Error moved(Error error) {
+    const auto code = error.code.value();
+    if (code != EEXIST && code != ENOENT && code != ESRCH) return error;
+    return proxy::system_error(EAGAIN, error.text());
+  }
+
+  Result<std::size_t> rebuild_guard() {
+    auto done = write_ruleset([&] { return guard_.rebuild(holdings_, facts_); });
+    if (!done) return done;
+    guard_intact_ = true;
+    for (const auto& limit : guard_.limits()) {
+      if (told_.insert(limit).second) advise_(limit);
+    }
+    return done;
+  }
+
+  Result<std::size_t> change_guard(const GuardChanges& changes, bool come) {
+    if (changes.size() == 0) return std::size_t{0};
+    return write_ruleset([&] { return come ? guard_.add(changes) : guard_.remove(changes); });
+  }
+
+  Awaitable<Result<std::size_t>> write_filter_chains() {
+    auto seen = co_await ruleset_.observe([](const netfilter::ChainKey&) { return true; });
+    if (!seen) co_return seen.error();
+    const auto transaction = plan_filter_chains(*seen, settings_, health_ports(holdings_));
+    if (transaction.empty()) co_return std::size_t{0};
+    co_return write_ruleset([&]() -> Result<std::size_t> {
+      const auto done = ruleset_.commit(transaction, seen->generation);
+      if (!done) return done.error();
+      if (done->kind == CommitResult::Kind::stale) return changed_under_us();
+      if (done->kind == CommitResult::Kind::refused) {
+        return within("write chains of the table filter", done->refused.front().error);
+      }
+      return transaction.size();
+    });
+  }
+
+  Settings settings_;
+  std::function<void(const std::string&)> advise_;
+  std::unique_ptr<IpvsNetlink> ipvs_;
+  VipLink link_;
+  Guard guard_;
+  netfilter::NetlinkKernel ruleset_;
+  netfilter::RulesetMonitor monitor_;
+  asio::posix::stream_descriptor watched_;
+  std::unique_ptr<netfilter::ConntrackCleaner> stale_flows_;
+  std::shared_ptr<std::vector<IpAddress>> node_addresses_;  // the cleaner asks for them
+  asio::steady_timer drain_look_;
+  bool stopping_ = false;
+
+  NodeFacts facts_;
+  Holdings holdings_;
+  ServerSync servers_;
+  Traffic traffic_;
+  Legacy legacy_;
+  bool reconciled_ = false;    // once, since the start
+  bool guard_intact_ = false;  // the kernel has the guard that we last wrote
+  bool in_force_ = false;      // the kernel has all that was last wanted
+  bool working_ = false;       // reconcile() is under way
+  std::map<ServicePortName, std::string> complaints_;
+  std::set<std::string> told_;  // what advise_ was told of once and for all
+};
+
+netfilter::ConntrackCleaner::Hooks cleaner_hooks(
+    std::shared_ptr<std::vector<IpAddress>> node_addresses,
+    std::function<void(const std::string&)> advise) {
+  return {
+      .node_addresses = [node_addresses = std::move(node_addresses)] { return *node_addresses; },
+      .report =
+          [advise = std::move(advise), told = std::string{}](const auto& report) mutable {
+            auto text = report.outcome ? std::string{} : report.outcome.error().text();
+            if (text != told && !text.empty()) {
+              advise(
+                  "UDP clients of endpoints that are gone may go unanswered until this "
+                  "succeeds: " +
+                  text);
+            }
+            told = std::move(text);
+          }};
+}
+
+}  // namespace
+
+Result<void> check_kernel() {
+  auto ipvs = IpvsNetlink::open();
+  if (!ipvs) return ipvs.error();
+  return (*ipvs)->find_family();
+}
+
+Result<std::unique_ptr<Mode>> make_ipvs_mode(asio::any_io_executor executor, Settings settings,
+                                             std::function<void(const std::string&)> advise) {
+  auto ipvs = IpvsNetlink::open();
+  if (!ipvs) return ipvs.error();
+  if (auto found = (*ipvs)->find_family(); !found) return found.error();
+  auto link = VipLink::open();
+  if (!link) return link.error();
+  auto guard = Guard::open(settings);
+  if (!guard) return guard.error();
+  auto ruleset = netfilter::NetlinkKernel::open();
+  if (!ruleset) return ruleset.error();
+  if (auto generation = ruleset->generation(); !generation) return generation.error();
+  auto monitor = netfilter::RulesetMonitor::open(&is_filter_chain, kGuardTable);
+  if (!monitor) return monitor.error();
+  auto watched = watch({monitor->fd(), link->news_fd()});
+  if (!watched) return watched.error();
+  auto node_addresses = std::make_shared<std::vector<IpAddress>>();
+  auto stale_flows =
+      netfilter::ConntrackCleaner::open(executor, cleaner_hooks(node_addresses, advise));
+  if (!stale_flows) return stale_flows.error();
+  auto mode = std::make_unique<IpvsMode>(
+      executor, std::move(settings),
+      Parts{std::move(*ipvs), std::move(*link), std::move(*guard), std::move(*ruleset),
+            std::move(*monitor), std::move(*watched), std::move(*stale_flows)},
+      std::move(node_addresses), std::move(advise));
+  asio::co_spawn(executor, IpvsMode::drain(*mode), [](const std::exception_ptr& error) {
+    if (error) std::rethrow_exception(error);
+  });
+  return std::unique_ptr<Mode>{std::move(mode)};
+}
+
+}  // namespace modes::ipvs
