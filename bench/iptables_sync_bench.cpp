@@ -8,6 +8,7 @@
 // Each side runs in a process and a network namespace of its own. Times in ms: wall, and CPU in
 // user space and in the kernel. First sync: from decoded records (the table computed) to the last
 // acknowledgement. One change: one endpoint of one service away or back, median of 21.
+#include "bench/cost.hpp"
 #include "bench/iptables_writer.hpp"
 #include "bench/kernel_commits.hpp"
 #include "bench/kube_proxy_rules.hpp"
@@ -17,18 +18,10 @@
 
 #include <fmt/format.h>
 
-#include <fcntl.h>
 #include <malloc.h>
-#include <sched.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <chrono>
 #include <cstdlib>
-#include <fstream>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,59 +31,11 @@ using namespace proxy;
 
 constexpr int kChanges = 21;
 
-struct Cost {
-  double wall = 0, user = 0, kernel = 0;  // ms
-};
-
-double milliseconds(const timeval& t) {
-  return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_usec) / 1e3;
-}
-
-Cost difference(const rusage& before, const rusage& after, double wall) {
-  return {wall, milliseconds(after.ru_utime) - milliseconds(before.ru_utime),
-          milliseconds(after.ru_stime) - milliseconds(before.ru_stime)};
-}
-
-Cost measured(int who, const std::function<void()>& work) {
-  rusage before{}, after{};
-  getrusage(who, &before);
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  const std::chrono::duration<double, std::milli> wall = std::chrono::steady_clock::now() - start;
-  getrusage(who, &after);
-  return difference(before, after, wall.count());
-}
-
-void report(const std::string& what, const Cost& cost) {
-  fmt::print("{:<46} {:>9.1f} {:>9.2f} {:>9.1f}\n", what, cost.wall, cost.user, cost.kernel);
-  std::fflush(stdout);
-}
-
-// A line of /proc/self/status, such as "VmHWM", in MB.
-double memory(const std::string& key) {
-  std::ifstream status{"/proc/self/status"};
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(key + ":"))
-      return std::strtod(line.c_str() + key.size() + 1, nullptr) / 1024;
-  }
-  return 0;
-}
-
-// Runs `work` in a child with a network namespace of its own.
-void in_namespace(const std::function<void()>& work) {
-  std::fflush(stdout);
-  const auto pid = fork();
-  if (pid < 0) bench::fail("fork");
-  if (pid == 0) {
-    if (unshare(CLONE_NEWNET) != 0) bench::fail("a network namespace needs root");
-    work();
-    std::fflush(stdout);
-    _exit(0);
-  }
-  int status = 0;
-  waitpid(pid, &status, 0);
-  if (status != 0) bench::fail("a side did not finish");
-}
+using bench::Cost;
+using bench::in_namespace;
+using bench::measured;
+using bench::memory;
+using bench::report;
 
 modes::netfilter::NetlinkKernel open_kernel() {
   auto kernel = modes::netfilter::NetlinkKernel::open();
@@ -146,21 +91,7 @@ void kube_proxy_layout(int services) {
 // ── the peer ─────────────────────────────────────────────────────────────────────────────────────
 
 bool restore(const std::string& text) {
-  const int fd = memfd_create("rules", 0);
-  if (fd < 0 || write(fd, text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    bench::fail("memfd");
-  const auto pid = fork();
-  if (pid == 0) {
-    lseek(fd, 0, SEEK_SET);
-    dup2(fd, STDIN_FILENO);
-    execlp("iptables-legacy-restore", "iptables-legacy-restore", "--noflush",
-           static_cast<char*>(nullptr));
-    _exit(127);
-  }
-  int status = 0;
-  waitpid(pid, &status, 0);
-  close(fd);
-  return status == 0;
+  return bench::feed("iptables-legacy-restore", "--noflush", text);
 }
 
 void peer(int services) {

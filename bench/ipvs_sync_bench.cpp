@@ -1,0 +1,152 @@
+// What it costs to write services into the kernel's IPVS: viaduct's ipvs mode beside the fastest
+// existing writer, ipvsadm --restore of the same virtual and real servers.
+//
+//   ipvs_sync_bench [SERVICES]     default 10000, bench/synthetic_cluster.hpp; needs root and IPVS
+//
+// Each side runs in a process and a network namespace of its own. Times in ms: wall, and CPU in
+// user space and in the kernel. First sync: from decoded records (the table computed) to the last
+// acknowledgement; it writes addresses on kube-ipvs0 and the guard in nf_tables too, which ipvsadm
+// does not, so that its part of the work is also shown alone. One change: one endpoint of one
+// service away or back, median of 21; for ipvsadm a -a or -d, a process each.
+#include "bench/cost.hpp"
+#include "bench/mode_writer.hpp"
+#include "bench/report.hpp"
+#include "bench/synthetic_cluster.hpp"
+#include "modes/ipvs/ipvs_mode.hpp"
+#include "modes/ipvs/ipvs_netlink.hpp"
+#include "proxy/state/service_table.hpp"
+
+#include <fmt/format.h>
+
+#include <malloc.h>
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace proxy;
+using bench::Cost;
+using bench::measured;
+using bench::memory;
+using bench::report;
+
+constexpr int kChanges = 21;
+
+class IpvsWriter : public bench::ModeWriter {
+ public:
+  IpvsWriter() {
+    modes::ipvs::Settings settings;
+    settings.local = modes::iptables::LocalByPrefix{{bench::cluster_cidr()}};
+    use(modes::ipvs::make_ipvs_mode(executor(), settings,
+                                    [](const auto& text) { fmt::print("  {}\n", text); }));
+  }
+};
+
+void ours(int services) {
+  state::ServiceTable table{{"node-0"}};
+  table.replace(bench::cluster(services));
+  static_cast<void>(table.take_changes());
+  malloc_trim(0);
+  const auto before = memory("VmRSS");
+  IpvsWriter writer;
+  modes::SyncReport first;
+  report("viaduct: first sync", measured(RUSAGE_SELF, [&] { first = writer.reconcile(table); }));
+  fmt::print("  {} operations; resident {:.0f} MB, of it {:.0f} MB before; peak {:.0f} MB\n",
+             first.operations, memory("VmRSS"), before, memory("VmHWM"));
+  std::vector<Cost> changes;
+  for (int i = 0; i < kChanges; ++i) {
+    table.change({records::Record{bench::slice(services / 2, i % 2 == 0)}});
+    changes.push_back(measured(RUSAGE_SELF, [&] { writer.sync(table); }));
+  }
+  report("viaduct: one endpoint changed", bench::median(changes, &Cost::wall));
+  modes::SyncReport same;
+  report("viaduct: reconcile, nothing to do",
+         measured(RUSAGE_SELF, [&] { same = writer.reconcile(table); }));
+  IpvsWriter restarted;
+  modes::SyncReport again;
+  report("viaduct: restart on a correct kernel",
+         measured(RUSAGE_SELF, [&] { again = restarted.reconcile(table); }));
+  fmt::print("  {} operations, of the guard\n", again.operations);
+}
+
+modes::ipvs::VirtualServers all_servers(int services) {
+  modes::ipvs::VirtualServers out;
+  for (int i = 0; i < services; ++i) {
+    auto& server = out[{bench::vip(i), bench::kServicePort, Protocol::tcp}];
+    for (int j = 0; j < bench::kEndpointsPerService; ++j) {
+      server.real_servers.push_back({{bench::endpoint(i, j), bench::kEndpointPort}});
+    }
+    std::ranges::sort(server.real_servers, {}, &modes::ipvs::RealServer::endpoint);
+  }
+  return out;
+}
+
+void carry_out(modes::ipvs::IpvsNetlink& ipvs, std::span<const modes::ipvs::Step> steps) {
+  const auto refused = ipvs.apply(steps);
+  if (!refused) bench::fail(refused.error().text());
+  if (!refused->empty()) bench::fail(refused->front().error.text());
+}
+
+// The messages to IPVS alone: what no writer can do without.
+void bare_messages(int services) {
+  auto ipvs = modes::ipvs::IpvsNetlink::open();
+  if (!ipvs) bench::fail(ipvs.error().text());
+  const auto servers = all_servers(services);
+  report("  of it IPVS' part: virtual and real servers",
+         measured(RUSAGE_SELF, [&] { carry_out(**ipvs, modes::ipvs::plan({}, servers)); }));
+  const auto& [key, server] = *servers.begin();
+  const std::vector<modes::ipvs::Step> away{
+      modes::ipvs::RemoveRealServer{key, server.real_servers.front().endpoint}};
+  const std::vector<modes::ipvs::Step> back{
+      modes::ipvs::AddRealServer{key, server.real_servers.front().endpoint}};
+  std::vector<Cost> changes;
+  for (int i = 0; i < kChanges; ++i) {
+    changes.push_back(measured(RUSAGE_SELF, [&] { carry_out(**ipvs, i % 2 == 0 ? away : back); }));
+  }
+  report("  one message, bare", bench::median(changes, &Cost::wall));
+}
+
+// ── the peer ─────────────────────────────────────────────────────────────────────────────────────
+
+std::string line(const char* command, int service, int number) {
+  return fmt::format("{} -t {}:{} -r {}:{}", command, bench::vip(service).text(),
+                     bench::kServicePort.value, bench::endpoint(service, number).text(),
+                     bench::kEndpointPort.value);
+}
+
+void peer(int services) {
+  std::string text;
+  for (int i = 0; i < services; ++i) {
+    text += fmt::format("-A -t {}:{} -s rr\n", bench::vip(i).text(), bench::kServicePort.value);
+    for (int j = 0; j < bench::kEndpointsPerService; ++j) text += line("-a", i, j) + " -m -w 1\n";
+  }
+  report("ipvsadm --restore: first load", measured(RUSAGE_CHILDREN, [&] {
+           if (!bench::feed("ipvsadm", "--restore", text)) bench::fail("ipvsadm --restore");
+         }));
+  rusage used{};
+  getrusage(RUSAGE_CHILDREN, &used);
+  fmt::print("  peak {:.0f} MB\n", static_cast<double>(used.ru_maxrss) / 1024);
+  std::vector<Cost> changes;
+  for (int i = 0; i < kChanges; ++i) {
+    const auto change =
+        i % 2 == 0 ? line("-d", services / 2, 0) : line("-a", services / 2, 0) + " -m -w 1";
+    changes.push_back(measured(RUSAGE_CHILDREN, [&] {
+      if (!bench::feed("ipvsadm", "--restore", change + "\n")) bench::fail("ipvsadm: " + change);
+    }));
+  }
+  report("ipvsadm --restore: one endpoint changed", bench::median(changes, &Cost::wall));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int services = argc > 1 ? std::atoi(argv[1]) : 10000;
+  fmt::print("{} services x {} endpoints{:<20} {:>9} {:>9} {:>9}\n", services,
+             bench::kEndpointsPerService, "", "wall ms", "user ms", "kernel ms");
+  bench::in_namespace([&] { ours(services); });
+  bench::in_namespace([&] { bare_messages(services); });
+  bench::in_namespace([&] { peer(services); });
+}
