@@ -134,6 +134,11 @@ Result<MaybeAccess> find_api(const config::Config& config) {
   auto access =
       find_access(config.api->kubeconfig, config.api->master, PodEnvironment::of_this_process());
   if (!access) return access.error();
+  if (!access->proxy.always) {
+    auto proxies = ProxyChoice::from(ProxyVariables::of_this_process());
+    if (!proxies) return proxies.error();
+    access->proxy = *std::move(proxies);
+  }
   return MaybeAccess{*std::move(access)};
 }
 

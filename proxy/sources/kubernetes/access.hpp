@@ -2,6 +2,7 @@
 // service account.
 #pragma once
 
+#include "proxy/sources/kubernetes/proxy_choice.hpp"
 #include "proxy/sources/kubernetes/url.hpp"
 
 #include <optional>
@@ -34,8 +35,8 @@ struct ExecPlugin {
 };
 
 struct Access {
-  std::vector<Url> servers;     // at least one; the same cluster behind all of them
-  std::optional<Url> proxy;     // in front of all of them
+  std::vector<Url> servers;  // at least one; the same cluster behind all of them
+  ProxyChoice proxy;
   std::string tls_server_name;  // empty: the server's host
   bool insecure = false;        // the server's certificate is not looked at
   Material ca;                  // PEM; empty: what the host trusts

@@ -63,7 +63,8 @@ asio::awaitable<Result<void>> ApiClient::connect(const Presented& presented) {
   connection_ = std::make_shared<Connection>(parts_.executor);
   tls_ = presented.tls;
   const auto connection = connection_;  // drop() may come while we wait
-  auto opened = co_await connection->open(server_, parts_.proxy, tls_, parts_.timing.connect);
+  auto opened = co_await connection->open(server_, parts_.proxy.in_front_of(server_), tls_,
+                                          parts_.timing.connect);
   co_return opened;
 }
 

@@ -6,6 +6,7 @@
 #include "proxy/sources/kubernetes/connection.hpp"
 #include "proxy/sources/kubernetes/credentials.hpp"
 #include "proxy/sources/kubernetes/http_response.hpp"
+#include "proxy/sources/kubernetes/proxy_choice.hpp"
 #include "proxy/sources/kubernetes/server_choice.hpp"
 #include "proxy/sources/kubernetes/timing.hpp"
 
@@ -22,7 +23,7 @@ struct ClientParts {
   boost::asio::any_io_executor executor;
   Credentials& credentials;
   ServerChoice& servers;
-  std::optional<Url> proxy;
+  const ProxyChoice& proxy;
   std::string user_agent;
   const Timing& timing;
   std::function<void()> sign_of_life;  // something came from a server

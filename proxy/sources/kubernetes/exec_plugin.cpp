@@ -206,7 +206,9 @@ std::string exec_info(const Access& access, const std::string& ca) {
     if (!ca.empty()) {
       info += R"(,"certificate-authority-data":)" + quoted(to_base64(ca));
     }
-    if (access.proxy) info += R"(,"proxy-url":)" + quoted(access.proxy->text());
+    if (const auto& proxy = access.proxy.always) {
+      info += R"(,"proxy-url":)" + quoted(proxy->text());
+    }
     info += '}';
   }
   return info + "}}";

@@ -61,7 +61,7 @@ void read_cluster(const Fields& cluster, const std::filesystem::path& folder, Ac
   if (const auto url = cluster.text("proxy-url"); !url.empty()) {
     auto proxy = parse_proxy(url);
     if (!proxy) return cluster.fail("proxy-url", proxy.error().context);
-    access.proxy = *std::move(proxy);
+    access.proxy.always = *std::move(proxy);
   }
   access.tls_server_name = cluster.text("tls-server-name");
   access.insecure = cluster.boolean("insecure-skip-tls-verify", false);

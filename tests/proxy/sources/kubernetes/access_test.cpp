@@ -62,7 +62,7 @@ TEST(Kubeconfig, KnowsProxiesInsecureServersAndImpersonation) {
                                "insecure-skip-tls-verify: true",
                            "username: me, password: secret, as: other, as-groups: [a, b]")
                           .value();
-  EXPECT_EQ(access.proxy->userinfo, "u:p@");
+  EXPECT_EQ(access.proxy.always->userinfo, "u:p@");
   EXPECT_TRUE(access.insecure);
   EXPECT_EQ(access.username, "me");
   EXPECT_THAT(access.impersonation,

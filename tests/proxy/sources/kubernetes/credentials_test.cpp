@@ -200,7 +200,7 @@ class ConnectProxy {
 
 TEST_F(CredentialsTest, ThroughAProxy) {
   ConnectProxy proxy;
-  start([&](auto& settings) { settings.access.proxy = *parse_proxy(proxy.url()); });
+  start([&](auto& settings) { settings.access.proxy.always = *parse_proxy(proxy.url()); });
   ASSERT_TRUE(is_complete());
   server.put("services", "shop/api", service_json("shop", "api"));
   ASSERT_TRUE(settles());
