@@ -54,12 +54,20 @@ function(viaduct_vm_test name)
     PROPERTIES LABELS root-vm FIXTURES_REQUIRED vm TIMEOUT ${arg_TIMEOUT})
 endfunction()
 
-# A libFuzzer target, built by the preset `fuzz`; without it the file is compiled into nothing.
+# A libFuzzer target, built by the preset `asan`. As a test it reads its seeds, corpus/NAME without
+# "_fuzz", and a number of others that it makes of them.
 function(viaduct_fuzz name)
   if(VIADUCT_FUZZ)
     cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
     add_executable(${name} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE viaduct_compile ${arg_LINK})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    string(REGEX REPLACE "_fuzz$" "" seeds ${name})
+    set(found ${CMAKE_CURRENT_BINARY_DIR}/found/${seeds})
+    file(MAKE_DIRECTORY ${found})
+    add_test(NAME ${VIADUCT_TEST_PREFIX}Fuzz.${seeds}
+             COMMAND ${name} -seed=1 -runs=20000 -max_total_time=60 -rss_limit_mb=4096 ${found}
+                     ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${seeds})
+    set_tests_properties(${VIADUCT_TEST_PREFIX}Fuzz.${seeds} PROPERTIES LABELS fuzz TIMEOUT 300)
   endif()
 endfunction()
