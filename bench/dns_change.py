@@ -5,7 +5,8 @@ Input: services with a cluster IP in one file each of a folder; the address of o
 again and again, by a file that is renamed into place. Time is from the rename to the first reply
 with the new address, asked for all the time from a socket of its own. Also counted: replies that
 are neither the old nor the new answer, and old answers that come after new ones. Printed: the
-median, the 99th percentile and the longest of the changes, in milliseconds, idle and under load.
+median, the 99th percentile and the longest of the changes, in milliseconds, idle and under load,
+and how long the replies themselves took, which is what the machine and a full queue add.
 """
 import argparse
 import os
@@ -30,7 +31,7 @@ def query():
 
 
 def changes(peer, folder, count, first):
-    times, wrong, late = [], 0, 0
+    times, replies, wrong, late = [], [], 0, 0
     path = os.path.join(folder, "watched.yaml")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.connect((peer.host, PORT))
@@ -43,8 +44,10 @@ def changes(peer, folder, count, first):
             os.rename(draft, path)
             wanted, seen = socket.inet_aton(now), False
             for _ in range(100000):
+                asked = time.perf_counter()
                 s.send(query())
                 answer = s.recv(512)[-4:]
+                replies.append((time.perf_counter() - asked) * 1000)
                 if answer == wanted:
                     if not seen:
                         times.append((time.perf_counter() - began) * 1000)
@@ -59,8 +62,12 @@ def changes(peer, folder, count, first):
                     wrong += 1
             before = wanted
             time.sleep(0.02)
-    times.sort()
-    return times, wrong, late
+    return sorted(times), sorted(replies), wrong, late
+
+
+def text(times):
+    return "median %.2f ms, 99th %.2f ms, longest %.2f ms" % (
+        times[len(times) // 2], times[int(len(times) * 0.99)], times[-1])
 
 
 def main():
@@ -92,11 +99,10 @@ def main():
                                              "-p", str(PORT), "-d", questions, "-l", "600", "-c", "8", "-q", "100"],
                                             stdout=subprocess.DEVNULL)
                     time.sleep(1)
-                times, wrong, late = changes(peer, folder, args.changes, first)
+                times, replies, wrong, late = changes(peer, folder, args.changes, first)
                 first += args.changes
-                print("%-10s %d changes: median %.2f ms, 99th %.2f ms, longest %.2f ms; wrong answers %d, late %d" % (
-                    name, len(times), times[len(times) // 2], times[int(len(times) * 0.99)], times[-1], wrong, late),
-                    flush=True)
+                print("%-10s %d changes: %s; wrong answers %d, late %d" % (name, len(times), text(times), wrong, late))
+                print("%-10s %d replies: %s" % ("", len(replies), text(replies)), flush=True)
         finally:
             if load:
                 load.terminate()

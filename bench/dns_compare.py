@@ -5,7 +5,8 @@ Each server has one core, dnsperf the others; they are asked in turn, in several
 best round of each counts, so that what else the machine does hits all alike. Printed for each kind
 of question: queries a second, and the server's CPU time (user and kernel) for 100,000 queries,
 which stays true where dnsperf is the limit. Then the time of a reply at 5,000 queries a second,
-resident memory, and answers from the cache of forwarded names.
+beside that of a process that only sends back what it gets, which is what the machine and dnsperf
+take of it; resident memory, and answers from the cache of forwarded names.
 
 Input: services with a cluster IP, one named port each, in 50 namespaces; names in random order.
 Needs the packages knot, nsd, unbound and dnsperf (script/setup bench) and two CPUs. Everything is
@@ -202,6 +203,19 @@ include: {data}
     return Peer("unbound", number, ["/usr/sbin/unbound", "-d", "-c", config])
 
 
+def echo(number):
+    """No server: questions come back as their own replies, with status NOERROR."""
+    return Peer("echo", number, [sys.executable, os.path.abspath(__file__), "--echo", HOST % number])
+
+
+def send_back(host):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind((host, PORT))
+        while True:
+            query, client = s.recvfrom(512)
+            s.sendto(query[:2] + b"\x80" + query[3:], client)
+
+
 def dnsperf(peer, questions, seconds, *more):
     cores = "1-%d" % (os.cpu_count() - 1)
     command = ["taskset", "-c", cores, "dnsperf", "-s", peer.host, "-p", str(PORT), "-d", questions,
@@ -288,6 +302,7 @@ def compare(args, count, home):
                 name = min(others, key=lambda n: best[n, mix][1])
                 print("  CPU for %s: %.2f of %s's" % (mix, best["viaduct", mix][1] / best[name, mix][1], name))
         print("  %-10s %14s %14s %14s" % ("", "p50 ms", "p99 ms", "memory MB"))
+        peers.append(echo(10))
         for peer in peers:
             p50, p99 = min((latency_ms(peer, files["A"], args.seconds) for _ in range(args.rounds)), key=lambda p: p[1])
             print("  %-10s %14.3f %14.3f %14.1f" % (peer.name, p50, p99, peer.resident_mb()), flush=True)
@@ -304,7 +319,10 @@ def main():
     ap.add_argument("--servers", nargs="+", default=["viaduct", "knot", "nsd", "unbound"])
     ap.add_argument("--seconds", type=int, default=5)
     ap.add_argument("--rounds", type=int, default=3)
+    ap.add_argument("--echo", metavar="HOST", help=argparse.SUPPRESS)
     args = ap.parse_args()
+    if args.echo:
+        return send_back(args.echo)
     for program in ("dnsperf", "taskset", "/usr/sbin/knotd", "/usr/sbin/nsd", "/usr/sbin/unbound"):
         if not shutil.which(program):
             raise SystemExit("%s is missing: script/setup bench" % program)

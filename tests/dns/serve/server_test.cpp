@@ -359,6 +359,17 @@ TEST_F(ServerTest, AnExpiredAnswerIsGivenWhenNobodyHasABetterOne) {
   EXPECT_EQ(ttl, 30u);
 }
 
+// In the last tenth of its second; asked all the time, it is met there in one of its lives.
+TEST_F(ServerTest, APopularAnswerIsFetchedAgainBeforeItsTimeIsUp) {
+  FakeUpstream upstream{always({.a = {"192.0.2.1"}, .ttl = 1})};
+  start(forwarding({&upstream}));
+  const auto none = HasSubstr("coredns_cache_prefetch_total 0\n");
+  while (::testing::Matches(none)(server_->metrics())) {
+    ASSERT_THAT(answer("www.example.org"), SizeIs(1));
+  }
+  upstream.wait_for("www.example.org.", 2);
+}
+
 TEST_F(ServerTest, TheLongestStubDomainDecidesWhoIsAsked) {
   FakeUpstream all{always({.a = {"192.0.2.1"}})};
   FakeUpstream corp{always({.a = {"192.0.2.2"}})};
