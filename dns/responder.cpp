@@ -58,7 +58,7 @@ void Responder::begin(const Asking& asking, Exchange& exchange, MutableBytes int
 // What a well-formed message is not answered for, whatever its name; no_error for none of it.
 Rcode Responder::refusal(const Query& query, const Asking& asking) const {
   if (query.opcode() != kOpcodeQuery) return Rcode::not_implemented;
-  if (!is_allowed(asking.client)) return Rcode::refused;
+  if (!asking.exempt && !is_allowed(asking.client)) return Rcode::refused;
   if (query.edns && query.edns->version != 0) return Rcode::bad_version;
   if (query.klass != kClassIn) return Rcode::refused;
   if (query.type == Type::axfr || query.type == Type::ixfr) return Rcode::refused;

@@ -27,6 +27,7 @@ struct ResponderOptions {
 struct Asking {
   IpAddress client;
   bool stream = false;         // TCP: no size limit but the protocol's
+  bool exempt = false;         // answered whoever may ask: this host's administrator
   std::uint32_t now = 0;       // Unix time, seconds (cookies)
   std::uint32_t rotation = 0;  // any well-mixed number: which record of a set comes first
 };

@@ -99,6 +99,7 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   [[nodiscard]] std::string status_text() const;
 
   [[nodiscard]] std::string dns_text() const;
+  void query(const status::AdminRequest& request, status::AdminReply reply);
   [[nodiscard]] std::string environment(const status::AdminRequest& request) const;
   [[nodiscard]] std::string explanation(const status::AdminRequest& request) const;
   [[nodiscard]] explain::NodeView node_view() const;
@@ -169,15 +170,17 @@ Daemon::Daemon(const DaemonParts& parts)
                                               {.mode = std::string{to_string(parts.config.mode)},
                                                .configz = parts.configz,
                                                .metrics = [this] { return metrics_text(); }}))},
-      admin_{io_.get_executor(),
-             {{"status", [this](const status::AdminRequest&) { return status_text(); }},
-              {"explain", [this](const status::AdminRequest& asked) { return explanation(asked); }},
-              {"env", [this](const status::AdminRequest& asked) { return environment(asked); }},
-              {"dns", [this](const status::AdminRequest&) { return dns_text(); }},
-              {"end", [](const status::AdminRequest&) {
-                 (void)std::raise(SIGTERM);  // one way to end
-                 return std::string{R"({"ending":true})"};
-               }}}} {}
+      admin_{
+          io_.get_executor(),
+          {{"status", status::at_once([this](const auto&) { return status_text(); })},
+           {"explain", status::at_once([this](const auto& asked) { return explanation(asked); })},
+           {"env", status::at_once([this](const auto& asked) { return environment(asked); })},
+           {"dns", status::at_once([this](const auto&) { return dns_text(); })},
+           {"query", [this](const auto& asked, auto reply) { query(asked, std::move(reply)); }},
+           {"end", status::at_once([](const auto&) {
+              (void)std::raise(SIGTERM);  // one way to end
+              return std::string{R"({"ending":true})"};
+            })}}} {}
 
 // ── start
 // ─────────────────────────────────────────────────────────────────────────────────────────
@@ -495,6 +498,19 @@ std::string Daemon::dns_text() const {
     addresses.push_back(fmt::format("\"{}\"", address));
   return fmt::format(R"({{"ready":{},"listening":[{}]}})", names_->ready(),
                      fmt::join(addresses, ","));
+}
+
+void Daemon::query(const status::AdminRequest& request, status::AdminReply reply) {
+  if (!names_) return reply(status::admin_error("query: no DNS server, see --dns-bind-address"));
+  const auto question = status::dns_question_from(request.json);
+  if (!question) return reply(status::admin_error(question.error().context));
+  names_->query(question->name, question->type,
+                [this, reply = std::move(reply)](Result<std::string> answer) {
+                  asio::post(io_, [reply, answer = std::move(answer)] {
+                    reply(answer ? status::dns_answer(*answer)
+                                 : status::admin_error("query: " + answer.error().text()));
+                  });
+                });
 }
 
 std::string Daemon::environment(const status::AdminRequest& request) const {

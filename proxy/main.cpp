@@ -1,7 +1,6 @@
 // The program viaduct: chooses the command and puts the pieces together.
 #include "dns/node/node_local.hpp"
 #include "dns/serve/from_config.hpp"
-#include "dns/serve/query_command.hpp"
 #include "modes/iptables/cleanup.hpp"
 #include "modes/iptables/from_config.hpp"
 #include "modes/iptables/iptables_mode.hpp"
@@ -356,31 +355,25 @@ int cleanup() {
   return kDone;
 }
 
-// dns query NAME [TYPE]
-int query(const config::CommandLine& line) {
-  const auto& words = line.arguments;
-  if (words.size() < 2 || words.size() > 3 || words[0] != "query") {
-    return complain(invalid("dns: takes query NAME [TYPE]"), kMisused);
-  }
-  const auto answer = dns::serve::query_daemon(line.flags.text("admin-socket"), words[1],
-                                               words.size() > 2 ? words[2] : "A");
-  if (!answer) return complain(answer.error(), kFailed);
-  fmt::print("{}", *answer);
-  return kDone;
-}
-
 // What a question is, by its command. Fails when it is not the arguments that it takes.
 Result<std::string> request_of(const config::CommandLine& line) {
+  const auto& words = line.arguments;
   if (line.command == config::Command::status) return ask::status_request();
+  if (line.command == config::Command::dns) {
+    if (words.size() < 2 || words.size() > 3 || words[0] != "query") {
+      return invalid("dns: takes query NAME [TYPE]");
+    }
+    return ask::dns_request(words[1], words.size() > 2 ? words[2] : "A");
+  }
   const bool explains = line.command == config::Command::explain;
-  if (line.arguments.size() != 1) {
+  if (words.size() != 1) {
     return invalid(explains ? "explain: takes one IP:PORT[/PROTOCOL]" : "env: takes one NAMESPACE");
   }
-  return explains ? ask::explain_request(line.arguments.front(), line.flags.text("from"))
-                  : ask::env_request(line.arguments.front());
+  return explains ? ask::explain_request(words.front(), line.flags.text("from"))
+                  : ask::env_request(words.front());
 }
 
-// status, explain IP:PORT[/PROTOCOL], env NAMESPACE
+// status, explain IP:PORT[/PROTOCOL], env NAMESPACE, dns query NAME [TYPE]
 int ask_daemon(const config::CommandLine& line) {
   const auto form = line.command == config::Command::env && !line.flags.given("output")
                         ? ask::Form::dotenv
@@ -404,11 +397,10 @@ int perform(const config::CommandLine& line) {
       return show_configuration(line.flags);
     case config::Command::cleanup:
       return cleanup();
-    case config::Command::dns:
-      return query(line);
     case config::Command::status:
     case config::Command::explain:
     case config::Command::env:
+    case config::Command::dns:
       return ask_daemon(line);
     case config::Command::version:
       fmt::print("{}{}\n", line.flags.text("version") == "raw" ? "" : "viaduct ", VIADUCT_VERSION);

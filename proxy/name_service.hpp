@@ -6,8 +6,10 @@
 
 #include "proxy/sources/source.hpp"
 
+#include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace proxy {
@@ -19,6 +21,12 @@ class NameService {
   // The stream of records, as sources::Sink has it, seen before the table of forwarding takes it.
   virtual void replace(std::span<const records::Record> all) = 0;
   virtual void change(std::span<const sources::Change> changes) = 0;
+
+  // Has a question answered as a client's would be, whoever may ask: `answer` gets the reply as
+  // dig prints it, from any thread, or at once why it can't be asked. Not called when the service is
+  // stopped meanwhile.
+  using Answer = std::function<void(Result<std::string>)>;
+  virtual void query(std::string_view name, std::string_view type, Answer answer) = 0;
 
   // True once it answers from a first full list.
   [[nodiscard]] virtual bool ready() const = 0;

@@ -1,6 +1,7 @@
 #include "dns/serve/server.hpp"
 
 #include "dns/forward/resolver.hpp"
+#include "dns/message.hpp"
 #include "dns/serve/metrics.hpp"
 #include "dns/serve/udp_worker.hpp"
 #include "dns/zone_builder.hpp"
@@ -277,6 +278,21 @@ void Server::change(std::span<const proxy::sources::Change> changes) {
   impl_->builder.change(changes);
   impl_->publish();
   if (impl_->waiting && impl_->zone.read().synced) impl_->join_predecessor();
+}
+
+void Server::query(std::string_view name, std::string_view type, Answer answer) {
+  const auto question = parse_name(name);
+  if (!question) return answer(question.error());
+  const auto asked = parse_type(type);
+  if (!asked) return answer(proxy::invalid("\"" + std::string{type} + "\" is no record type"));
+  const auto take = [answer = std::move(answer)](Bytes reply) {
+    const auto message = decode_message(reply);
+    answer(message ? Result<std::string>{message->text()} : message.error());
+  };
+  asio::post(impl_->service_io,
+             [tcp = impl_->tcp.get(), take, wire = make_query(1, *question, *asked, kMaxUdpSize)] {
+               tcp->answer(wire, take);
+             });
 }
 
 bool Server::ready() const {

@@ -49,6 +49,7 @@ class Server : public proxy::NameService {
 
   void replace(std::span<const proxy::records::Record> all) override;
   void change(std::span<const proxy::sources::Change> changes) override;
+  void query(std::string_view name, std::string_view type, Answer answer) override;
   [[nodiscard]] bool ready() const override;
   [[nodiscard]] std::vector<std::string> listening() const override;
   [[nodiscard]] std::string metrics() const override;

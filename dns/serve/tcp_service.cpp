@@ -62,6 +62,13 @@ struct TcpService::Impl : std::enable_shared_from_this<TcpService::Impl> {
   asio::awaitable<void> accept(std::shared_ptr<tcp::acceptor> acceptor);
   void admit(tcp::socket socket);
 
+  struct Answered {
+    std::size_t size = 0;  // of the reply, which is in `reply`; 0: there is none, or not yet
+    bool later = false;    // it goes to who was named for that
+  };
+  template <class Later>  // void(Bytes reply)
+  Answered answer(Bytes query, const IpAddress& client, bool exempt, Later later);
+
   asio::any_io_executor io;
   Shared shared;
   Epochs::Reader& reader;
@@ -213,39 +220,47 @@ bool TcpService::Connection::answer_all() {
 
 void TcpService::Connection::answer(Bytes query) {
   touch();
-  auto& exchange = service->exchange;
-  auto& counters = service->counters;
+  const auto answered =
+      service->answer(query, client, false, [self = shared_from_this()](Bytes reply) {
+        --self->in_flight;
+        self->send(reply);
+      });
+  if (answered.later) ++in_flight;
+  if (answered.size > 0) send(Bytes{service->reply}.first(answered.size));
+}
+
+template <class Later>
+TcpService::Impl::Answered TcpService::Impl::answer(Bytes query, const IpAddress& client,
+                                                    bool exempt, Later later) {
   const auto started = steady_now();
   const Asking asking{.client = client,
                       .stream = true,
+                      .exempt = exempt,
                       .now = unix_now(),
-                      .rotation = next_random(service->random)};
+                      .rotation = next_random(random)};
   exchange.autopath_step = 0;
-  const Epochs::Inside inside{service->reader};
-  const auto& zone = service->shared.zone.read();
-  const auto& responder = service->shared.responder;
+  const Epochs::Inside inside{reader};
+  const auto& zone = shared.zone.read();
+  const auto& responder = shared.responder;
   auto origin = Origin::zone;
-  auto outcome = responder.respond(zone, query, asking, exchange, service->reply);
-  if (outcome.next == Next::drop) return counters.dropped.add();
+  auto outcome = responder.respond(zone, query, asking, exchange, reply);
+  if (outcome.next == Next::drop) {
+    counters.dropped.add();
+    return {};
+  }
   count_request(counters, exchange, client, Transport::tcp, query.size());
   while (outcome.next == Next::ask_upstream) {
-    auto& outside = *service->shared.outside;
+    auto& outside = *shared.outside;
     const auto hit = outside.look_up(exchange, started);
     if (hit == Outside::Hit::next_step) {
-      outcome = responder.respond(zone, query, asking, exchange, service->reply);
+      outcome = responder.respond(zone, query, asking, exchange, reply);
       continue;
     }
     origin = Origin::cache;
     if (hit == Outside::Hit::none) {
-      const bool accepted =
-          outside.ask(exchange, asking, query, [self = shared_from_this()](Bytes reply) {
-            --self->in_flight;
-            self->send(reply);
-          });
-      if (accepted) {
-        ++in_flight;
-        log_query(service->shared, exchange, client, Transport::tcp, 0);
-        return;
+      if (outside.ask(exchange, asking, query, std::move(later))) {
+        log_query(shared, exchange, client, Transport::tcp, 0);
+        return {.later = true};
       }
       origin = Origin::refused;
       exchange.response.clear_records();
@@ -254,9 +269,9 @@ void TcpService::Connection::answer(Bytes query) {
     outcome = {Next::send, exchange.response.finish()};
   }
   count_reply(counters, exchange, origin, outcome.size);
-  log_query(service->shared, exchange, client, Transport::tcp, outcome.size);
-  send(Bytes{service->reply}.first(outcome.size));
+  log_query(shared, exchange, client, Transport::tcp, outcome.size);
   counters.duration.add(static_cast<std::uint64_t>(steady_now() - started));
+  return {.size = outcome.size};
 }
 
 void TcpService::Connection::send(Bytes reply) {
@@ -339,6 +354,11 @@ Result<void> TcpService::listen(const proxy::config::SocketAddress& address, Loc
                    if (failure) std::rethrow_exception(failure);  // ends the thread's run()
                  });
   return {};
+}
+
+void TcpService::answer(Bytes query, std::function<void(Bytes reply)> done) {
+  const auto answered = impl_->answer(query, IpAddress::loopback(proxy::Family::v4), true, done);
+  if (!answered.later) done(Bytes{impl_->reply}.first(answered.size));
 }
 
 // Sockets that listen on one address are numbered in the order in which they came, so ours is the

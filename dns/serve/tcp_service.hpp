@@ -14,6 +14,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 namespace dns::serve {
@@ -38,6 +39,9 @@ class TcpService {
   // Before the io_context runs, or on its thread. Fails with what socket, bind or listen say.
   [[nodiscard]] proxy::Result<void> listen(const proxy::config::SocketAddress& address,
                                            Locality locality = Locality::now);
+  // On the io_context's thread. Answers a query of this host's administrator, whoever may ask else;
+  // `done` gets the reply there, at once or later, or nothing for what deserves no reply.
+  void answer(Bytes query, std::function<void(Bytes reply)> done);
   // On the io_context's thread. New clients go to the other process that listens on the addresses,
   // if there is one; those whose handshake is under way are still accepted.
   void leave();

@@ -37,6 +37,16 @@ std::string env_request(std::string_view name_space) {
   return json.take();
 }
 
+std::string dns_request(std::string_view name, std::string_view type) {
+  status::JsonWriter json;
+  json.begin_object();
+  json.key("command").text("query");
+  json.key("name").text(name);
+  json.key("type").text(type);
+  json.end_object();
+  return json.take();
+}
+
 Result<std::string> ask(const std::filesystem::path& admin_socket, const std::string& request,
                         Form form) {
   auto reply = status::ask_admin(admin_socket, request);

@@ -1,4 +1,5 @@
-// What people ask a running daemon, over its admin socket: `viaduct status`, `explain`, `env`.
+// What people ask a running daemon, over its admin socket: `viaduct status`, `explain`, `env`, `dns
+// query`.
 #pragma once
 
 #include "proxy/result.hpp"
@@ -16,6 +17,7 @@ enum class Form : std::uint8_t { table, json, dotenv };
 [[nodiscard]] std::string status_request();
 [[nodiscard]] std::string explain_request(std::string_view packet, std::string_view from);
 [[nodiscard]] std::string env_request(std::string_view name_space);
+[[nodiscard]] std::string dns_request(std::string_view name, std::string_view type);
 
 // The daemon's reply to a request in the form that was asked for, with a newline at its end. Fails
 // when no daemon is there, or with what it says is wrong.

@@ -151,6 +151,13 @@ std::string environment_text(const element& variables, Form form) {
   return out;
 }
 
+// A DNS reply, which comes as the lines that dig would print.
+std::string answer_text(const element& root) {
+  std::string out;
+  for (const auto& line : texts(root, "answer")) out += line + "\n";
+  return out;
+}
+
 }  // namespace
 
 Result<std::string> reply_text(std::string_view reply, Form form) {
@@ -163,6 +170,7 @@ Result<std::string> reply_text(std::string_view reply, Form form) {
   if (const auto error = word(root, "error"); !error.empty()) return invalid(error);
   if (const auto variables = section(root, "variables")) return environment_text(*variables, form);
   if (form == Form::dotenv) return invalid("--output: only env has the form dotenv");
+  if (root["answer"].error() == simdjson::SUCCESS) return answer_text(root);
   return root["fate"].error() == simdjson::SUCCESS ? explanation_text(root) : status_text(root);
 }
 

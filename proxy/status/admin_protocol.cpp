@@ -42,21 +42,53 @@ Result<AdminRequest> parse_admin_request(std::string_view received) {
   return AdminRequest{.command = std::string{command}, .json = std::string{received}};
 }
 
-std::string admin_reply(const AdminCommands& commands, std::string_view received) {
+AdminCommand at_once(std::function<std::string(const AdminRequest&)> reply) {
+  return [find = std::move(reply)](const AdminRequest& request, const AdminReply& take) {
+    take(find(request));
+  };
+}
+
+void answer_admin(const AdminCommands& commands, std::string_view received, AdminReply reply) {
   const auto request = parse_admin_request(received);
-  if (!request) return admin_error(request.error().text());
+  if (!request) return reply(admin_error(request.error().text()));
   const auto command = commands.find(request->command);
   if (command == commands.end()) {
-    return admin_error(fmt::format("{}: unknown command, there are {}", request->command,
-                                   fmt::join(commands | std::views::keys, ", ")));
+    return reply(admin_error(fmt::format("{}: unknown command, there are {}", request->command,
+                                         fmt::join(commands | std::views::keys, ", "))));
   }
-  return command->second(*request);
+  command->second(*request, std::move(reply));
 }
 
 std::string admin_error(std::string_view what) {
   JsonWriter json;
   json.begin_object();
   json.key("error").text(what);
+  json.end_object();
+  return json.take();
+}
+
+Result<DnsQuestion> dns_question_from(std::string_view request) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  std::string_view name;
+  std::string_view type;
+  if (parser.parse(request.data(), request.size()).get(root) != simdjson::SUCCESS ||
+      root["name"].get(name) != simdjson::SUCCESS || root["type"].get(type) != simdjson::SUCCESS) {
+    return invalid("query: the request needs a name and a type");
+  }
+  return DnsQuestion{.name = std::string{name}, .type = std::string{type}};
+}
+
+std::string dns_answer(std::string_view text) {
+  JsonWriter json;
+  json.begin_object();
+  json.key("answer").begin_array();
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    json.text(text.substr(at, end - at));
+    at = end + 1;
+  }
+  json.end_array();
   json.end_object();
   return json.take();
 }

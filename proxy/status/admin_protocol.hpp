@@ -20,8 +20,11 @@ struct AdminRequest {
   std::string json;  // the whole request, for commands that take more
 };
 
-// Returns a JSON document. Called on the control thread, where all state lives.
-using AdminCommand = std::function<std::string(const AdminRequest&)>;
+// Takes a JSON document, once; on the control thread, where all state lives, as all of this.
+using AdminReply = std::function<void(std::string)>;
+using AdminCommand = std::function<void(const AdminRequest&, AdminReply)>;
+// A command that need not wait for anything.
+[[nodiscard]] AdminCommand at_once(std::function<std::string(const AdminRequest&)> reply);
 using AdminCommands = std::map<std::string, AdminCommand, std::less<>>;
 
 // Has a whole JSON object arrived, so that a client need not close its side? True as soon as the
@@ -31,9 +34,18 @@ using AdminCommands = std::map<std::string, AdminCommand, std::less<>>;
 // Fails when the text is not JSON, not an object or has no text member "command".
 [[nodiscard]] Result<AdminRequest> parse_admin_request(std::string_view received);
 
-// The reply to what was received, without a newline; a mistake gives {"error":"…"}.
-[[nodiscard]] std::string admin_reply(const AdminCommands& commands, std::string_view received);
+// Has what was received answered, without a newline; a mistake gives {"error":"…"}.
+void answer_admin(const AdminCommands& commands, std::string_view received, AdminReply reply);
 
 [[nodiscard]] std::string admin_error(std::string_view what);
+
+// {"command":"query","name":"web.shop","type":"A"}. Fails when a member is missing.
+struct DnsQuestion {
+  std::string name;
+  std::string type;
+};
+[[nodiscard]] Result<DnsQuestion> dns_question_from(std::string_view request);
+// {"answer":["line",…]}
+[[nodiscard]] std::string dns_answer(std::string_view text);
 
 }  // namespace proxy::status

@@ -103,6 +103,15 @@ Result<UniqueFd> listening(const std::filesystem::path& path) {
   return fd;
 }
 
+// A reply that may come later.
+struct Awaited {
+  explicit Awaited(const asio::any_io_executor& executor)
+      : arrived{executor, asio::steady_timer::time_point::max()} {}
+
+  std::optional<std::string> reply;
+  asio::steady_timer arrived;  // never expires: cancelled when there is a reply
+};
+
 struct FileIdentity {
   dev_t device = 0;
   ino_t inode = 0;
@@ -127,6 +136,8 @@ struct AdminSocket::Impl {
   static asio::awaitable<void> serve(std::shared_ptr<Impl> self,
                                      std::shared_ptr<stream_protocol::socket> socket,
                                      std::shared_ptr<asio::steady_timer> deadline);
+
+  [[nodiscard]] std::shared_ptr<Awaited> answer(std::string_view received) const;
 
   asio::any_io_executor executor;
   AdminCommands commands;
@@ -178,11 +189,25 @@ asio::awaitable<void> AdminSocket::Impl::serve(std::shared_ptr<Impl> self,
     complete = is_complete_object(received);
   }
   if (self->stopped) co_return;
-  const auto reply = received.size() > self->limits.request_bytes
-                         ? admin_error("request too large")
-                         : admin_reply(self->commands, received);
-  co_await asio::async_write(*socket, std::array{asio::buffer(reply), asio::buffer("\n", 1)},
-                             kAwait);
+  const auto awaited = self->answer(received);
+  if (!awaited->reply) co_await awaited->arrived.async_wait(kAwait);
+  if (awaited->reply) {
+    co_await asio::async_write(*socket, asio::buffer(*awaited->reply), kAwait);
+  }
+}
+
+std::shared_ptr<Awaited> AdminSocket::Impl::answer(std::string_view received) const {
+  const auto awaited = std::make_shared<Awaited>(executor);
+  const auto take = [awaited](std::string reply) {
+    awaited->reply = std::move(reply) + "\n";
+    awaited->arrived.cancel();
+  };
+  if (received.size() > limits.request_bytes) {
+    take(admin_error("request too large"));
+  } else {
+    answer_admin(commands, received, take);
+  }
+  return awaited;
 }
 
 AdminSocket::AdminSocket(asio::any_io_executor executor, AdminCommands commands, AdminLimits limits)

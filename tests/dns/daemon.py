@@ -25,6 +25,13 @@ def ask_admin(path, request=b'{"command":"dns"}'):
     return json.loads(data)
 
 
+def query(viaduct, daemon, *words):
+    """What `viaduct dns query` prints, or its complaint, and its status."""
+    done = subprocess.run([viaduct, "dns", "query", "--admin-socket=" + daemon.admin, *words],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_SECONDS)
+    return done.stdout, done.returncode
+
+
 class Daemon:
     """`viaduct run --proxy-mode=none` with DNS; `with` ends it."""
 

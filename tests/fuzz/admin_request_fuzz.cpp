@@ -9,8 +9,10 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view received{reinterpret_cast<const char*>(data), size};
   (void)proxy::status::is_complete_object(received);
-  const auto reply = proxy::status::admin_reply(
-      {{"status", [](const auto&) { return std::string{"{}"}; }}}, received);
+  std::string reply;
+  proxy::status::answer_admin(
+      {{"status", proxy::status::at_once([](const auto&) { return std::string{"{}"}; })}}, received,
+      [&](std::string text) { reply = std::move(text); });
   simdjson::dom::parser parser;
   if (parser.parse(reply).error() != simdjson::SUCCESS) std::abort();
   for (const char c : reply) {

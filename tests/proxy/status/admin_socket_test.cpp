@@ -44,7 +44,7 @@ class AdminSocketTest : public testing::Test {
 };
 
 AdminCommands commands() {
-  return {{"status", [](const AdminRequest&) { return std::string{R"({"mode":"none"})"}; }}};
+  return {{"status", at_once([](const auto&) { return std::string{R"({"mode":"none"})"}; })}};
 }
 
 // A daemon's side: the socket and a thread that runs it.
