@@ -12,6 +12,7 @@
 #include "proxy/status/reporter.hpp"
 #include "proxy/status/service_health.hpp"
 #include "proxy/status/status_document.hpp"
+#include "proxy/succession.hpp"
 #include "proxy/sync/intake.hpp"
 #include "proxy/sync/scheduler.hpp"
 #include "proxy/sync/steady_alarm.hpp"
@@ -115,7 +116,8 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
 
   const host::ServiceManager service_manager_ = host::ServiceManager::from_environment();
   bool records_are_complete_ = false;  // the source has given its first full list
-  bool has_predecessor_ = false;       // another daemon goes on until then: --take-over
+  bool serves_admin_ = false;
+  bool has_predecessor_ = false;  // another daemon goes on until then: --take-over
   asio::steady_timer complete_{io_, asio::steady_timer::time_point::max()};  // cancelled: they are
   status::Health health_;
   status::Metrics metrics_;
@@ -129,6 +131,9 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
 
   std::unique_ptr<sync::Alarm> alarm_ = sync::steady_alarm(io_.get_executor());
   std::unique_ptr<modes::Mode> mode_;
+  Succession succession_{{.log = log_,
+                          .can_be_told_to_end = [this] { return serves_admin_; },
+                          .sockets = [this] { return mode_->sockets_to_hand_over(); }}};
   std::optional<sync::Scheduler> scheduler_;
   std::unique_ptr<NameService> names_;
   sync::Intake intake_;
@@ -177,7 +182,8 @@ Daemon::Daemon(const DaemonParts& parts)
            {"env", status::at_once([this](const auto& asked) { return environment(asked); })},
            {"dns", status::at_once([this](const auto&) { return dns_text(); })},
            {"query", [this](const auto& asked, auto reply) { query(asked, std::move(reply)); }},
-           {"end", status::at_once([](const auto&) {
+           {"end", status::at_once([this](const auto&) {
+              if (mode_) mode_->expect_successor();
               (void)std::raise(SIGTERM);  // one way to end
               return std::string{R"({"ending":true})"};
             })}}} {}
@@ -188,6 +194,7 @@ Daemon::Daemon(const DaemonParts& parts)
 Result<void> Daemon::run() {
   (void)std::signal(SIGHUP, SIG_IGN);   // manifests are watched, there is nothing to reload
   (void)std::signal(SIGPIPE, SIG_IGN);  // writers see EPIPE
+  (void)std::signal(SIGUSR2, SIG_IGN);  // until there is something to take over
   log_.info(fmt::format("viaduct {}: mode {}, node {}, records from {}", parts_.version,
                         to_string(config_.mode), config_.node_name,
                         config_.api ? "the Kubernetes API" : config_.manifests));
@@ -217,6 +224,7 @@ Result<void> Daemon::run() {
 
   const auto stop_on_failure = [this](const std::exception_ptr& error) { fail(error); };
   asio::co_spawn(io_, end_on_signal(*this), stop_on_failure);
+  asio::co_spawn(io_, Succession::run(succession_), stop_on_failure);
   asio::co_spawn(io_, forward(*this), stop_on_failure);
   if (const auto period = service_manager_.watchdog()) {
     asio::co_spawn(io_, keep_watchdog_calm(*this, *period), stop_on_failure);
@@ -237,6 +245,7 @@ Result<void> Daemon::listen() {
 Result<void> Daemon::listen_for_admin() {
   if (config_.admin_socket.empty()) return {};
   const auto listening = admin_.listen(config_.admin_socket);
+  serves_admin_ = listening.has_value();
   if (listening) return {};
   if (listening.error().code == std::errc::address_in_use) {
     if (!config_.take_over) return listening.error();
@@ -338,7 +347,12 @@ asio::awaitable<void> Daemon::end_on_signal(Daemon& self) {
 }
 
 void Daemon::begin_to_end() {
-  service_manager_.stopping();
+  if (const auto successor = succession_.successor()) {
+    service_manager_.main_process(*successor);
+  } else {
+    service_manager_.stopping();
+  }
+  succession_.complete();
   source_->stop();
   scheduler_->stop();
   complete_.cancel();

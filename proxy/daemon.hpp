@@ -45,9 +45,9 @@ struct DaemonParts {
 
 // Runs until SIGTERM or SIGINT and then ends in good order: the sync that is going on is finished,
 // the mode told, what is in the kernel stays. A second signal, or ten seconds, end it at once.
-// SIGHUP and SIGPIPE are ignored from here on. Fails when it cannot start (another daemon runs
-// here, an address is taken and --bind-address-hard-fail is set, the source or the mode fails), and
-// when it did not end in time.
+// SIGUSR2 starts a successor (proxy/succession.hpp). SIGHUP and SIGPIPE are ignored from here on.
+// Fails when it cannot start (another daemon runs here, an address is taken and
+// --bind-address-hard-fail is set, the source or the mode fails), and when it did not end in time.
 [[nodiscard]] Result<void> run_daemon(const DaemonParts& parts);
 
 }  // namespace proxy

@@ -20,6 +20,7 @@
 #include "proxy/forwarding_table.hpp"
 #include "proxy/host/conntrack_settings.hpp"
 #include "proxy/host/process.hpp"
+#include "proxy/host/successor.hpp"
 #include "proxy/log_stderr.hpp"
 #include "proxy/printable.hpp"
 #include "proxy/sources/kubernetes/find_access.hpp"
@@ -71,6 +72,7 @@ Result<std::unique_ptr<modes::Mode>> make_userspace_mode(const config::Config& c
   modes::userspace::ModeParts parts{.executor = io.get_executor(),
                                     .settings = modes::userspace::settings_from(config),
                                     .kernel_mode = nullptr,
+                                    .inherited = host::inherited_sockets(),
                                     .warn = [&log](const std::string& text) { log.warning(text); }};
   if (!config.userspace.direct) {
     // What a proxy of TCP and UDP has to leave to the kernel.

@@ -34,11 +34,13 @@ bool serves_node_ports_at(const IpAddress& address, const Settings& settings,
 class DirectMode final : public Mode {
  public:
   DirectMode(asio::any_io_executor executor, std::shared_ptr<const Settings> settings,
-             netfilter::NodeAddresses addresses, std::unique_ptr<Workers> workers)
+             netfilter::NodeAddresses addresses, std::unique_ptr<Workers> workers,
+             InheritedSockets inherited)
       : settings_{std::move(settings)},
         addresses_{std::move(addresses)},
         addresses_changed_{executor, addresses_.fd()},
-        workers_{std::move(workers)} {}
+        workers_{std::move(workers)},
+        inherited_{std::move(inherited)} {}
   ~DirectMode() override { addresses_changed_.release(); }
 
   Awaitable<Result<SyncReport>> reconcile(const ServiceTable& wanted) override {
@@ -50,7 +52,9 @@ class DirectMode final : public Mode {
     for (const auto& [name, places] : places_) {
       if (wanted.find(name) == nullptr) all.push_back(name);
     }
-    co_return co_await apply(wanted, all, services_.changes_to_all(wanted));
+    auto report = co_await apply(wanted, all, services_.changes_to_all(wanted));
+    inherited_.clear();  // nobody wants to come there any more
+    co_return report;
   }
 
   Awaitable<Result<SyncReport>> sync(const ServiceTable& wanted,
@@ -66,6 +70,10 @@ class DirectMode final : public Mode {
       if (error) throw boost::system::system_error{error};  // cancelled
     }
     co_return OutsideChange{OutsideChange::Kind::node_addresses, 0, {}};
+  }
+
+  [[nodiscard]] std::vector<int> sockets_to_hand_over() const override {
+    return workers_->sockets();
   }
 
   Awaitable<void> shut_down() override { co_await workers_->drain(settings_->drain); }
@@ -129,7 +137,7 @@ class DirectMode final : public Mode {
     for (const auto& place : places) {
       auto& held = places_[name];
       if (std::ranges::find(held, place) != held.end()) continue;
-      if (auto done = listen_directly(place, fresh); !done) {
+      if (auto done = listen_directly(place, inherited_, fresh); !done) {
         failure = done.error();
         continue;
       }
@@ -153,6 +161,7 @@ class DirectMode final : public Mode {
   netfilter::NodeAddresses addresses_;
   asio::posix::stream_descriptor addresses_changed_;
   std::unique_ptr<Workers> workers_;
+  InheritedSockets inherited_;
   Services services_{settings_};
   std::vector<IpAddress> local_;
   std::map<ServicePortName, std::vector<Vip>> places_;  // that are listened on
@@ -194,7 +203,8 @@ Result<std::unique_ptr<Mode>> make_direct_mode(ModeParts parts) {
   auto workers = Workers::start(parts.executor, settings, std::move(parts.warn));
   if (!workers) return workers.error();
   return std::unique_ptr<Mode>{std::make_unique<DirectMode>(
-      parts.executor, std::move(settings), std::move(*addresses), std::move(*workers))};
+      parts.executor, std::move(settings), std::move(*addresses), std::move(*workers),
+      InheritedSockets{std::move(parts.inherited)})};
 }
 
 }  // namespace modes::userspace

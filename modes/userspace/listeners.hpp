@@ -12,6 +12,7 @@
 #include "proxy/result.hpp"
 #include "proxy/unique_fd.hpp"
 
+#include <optional>
 #include <vector>
 
 namespace modes::userspace {
@@ -33,9 +34,24 @@ using ListenersOfWorkers = std::vector<std::vector<Listener>>;
 [[nodiscard]] proxy::Result<ListenersOfWorkers> open_steered_listeners(
     std::size_t workers, std::array<steering::Ports, proxy::kFamilies.size()>& ports);
 
+// Sockets that listened before this process did (proxy/host/successor.hpp).
+class InheritedSockets {
+ public:
+  InheritedSockets() = default;
+  explicit InheritedSockets(std::vector<proxy::UniqueFd> fds) : fds_{std::move(fds)} {}
+  // One that is at `place`, by its address and protocol.
+  [[nodiscard]] std::optional<proxy::UniqueFd> take(const Vip& place);
+  // Closes what nobody took.
+  void clear() { fds_.clear(); }
+
+ private:
+  std::vector<proxy::UniqueFd> fds_;
+};
+
 // Listeners for one VIP that is an address of this machine, added to `out`, which has the lists of
-// all workers and is left as it is when this fails.
-[[nodiscard]] proxy::Result<void> listen_directly(const Vip& place, ListenersOfWorkers& out);
+// all workers and is left as it is when this fails. Goes on with what was inherited for that place.
+[[nodiscard]] proxy::Result<void> listen_directly(const Vip& place, InheritedSockets& inherited,
+                                                  ListenersOfWorkers& out);
 
 // Of the families that this machine has.
 [[nodiscard]] bool has_family(Family family);

@@ -24,11 +24,13 @@ using namespace std::chrono_literals;
 using steering::FactsByFamily;
 using steering::Steering;
 
-// How long a process that takes over has to begin to steer, and how often it is looked.
-constexpr auto kSuccessorTime = 1s;
+// How long a process that takes over has to begin to steer, if one is known to and if one only may,
+// and how often it is looked.
+constexpr auto kSuccessorTime = 20s;
+constexpr auto kUnknownSuccessorTime = 1s;
 constexpr auto kSuccessorStep = 10ms;
-// What was steered to us before is accepted by then.
-constexpr auto kBacklogTime = 100ms;
+// Who was steered to us before has finished the handshake by then.
+constexpr auto kHandshakeTime = 1s;
 
 class UserspaceMode final : public Mode {
  public:
@@ -92,17 +94,19 @@ class UserspaceMode final : public Mode {
     co_return which.index() == 0 ? std::get<0>(which) : std::get<1>(which);
   }
 
+  void expect_successor() override { expects_successor_ = true; }
+
   // Who takes over from us begins now. Until it steers, or is not to be expected any more, we go on
   // accepting; what is open then goes on for a while.
   Awaitable<void> shut_down() override {
-    const auto until = Clock::now() + kSuccessorTime;
+    const auto until = Clock::now() + (expects_successor_ ? kSuccessorTime : kUnknownSuccessorTime);
     while (!steering_.has_successor() && Clock::now() < until) co_await pause(kSuccessorStep);
     const bool succeeded = steering_.has_successor();
     (void)steering_.remove();
     if (!succeeded) {
       for (const auto family : proxy::kFamilies) (void)steering::remove_policy_route(family);
     }
-    co_await pause(kBacklogTime);
+    co_await pause(kHandshakeTime);
     co_await workers_->drain(settings_->drain);
     if (kernel_mode_) co_await kernel_mode_->shut_down();
   }
@@ -183,6 +187,7 @@ class UserspaceMode final : public Mode {
   netfilter::NodeAddresses addresses_;
   asio::posix::stream_descriptor addresses_changed_;
   std::unique_ptr<Workers> workers_;
+  bool expects_successor_ = false;
   Services services_{settings_};
   bool has_steered_ = false;
 };

@@ -6,12 +6,14 @@
 
 #include "modes/mode.hpp"
 #include "modes/userspace/settings.hpp"
+#include "proxy/unique_fd.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace modes::userspace {
 
@@ -20,6 +22,8 @@ struct ModeParts {
   Settings settings;
   // Forwards the service ports that are not TCP or UDP; null: nobody does.
   std::unique_ptr<Mode> kernel_mode;
+  // Listening sockets of a process before this one.
+  std::vector<proxy::UniqueFd> inherited{};
   // What is to be told to people. Called on the control thread.
   std::function<void(std::string)> warn;
 };

@@ -312,6 +312,17 @@ void Worker::stop_accepting(Done done) {
   });
 }
 
+void Worker::tell_sockets(std::function<void(Sockets)> answer) {
+  impl_->loop.post([impl = impl_.get(), answer = std::move(answer)] {
+    Sockets sockets;
+    for (const auto& [number, listener] : impl->tcp_listeners) {
+      sockets.tcp.push_back(listener.fd.get());
+    }
+    for (const auto& listener : impl->udp_listeners) sockets.udp.push_back(listener.fd.get());
+    answer(std::move(sockets));
+  });
+}
+
 void Worker::ask(std::function<void(const WorkerFigures&)> answer) {
   impl_->loop.post([impl = impl_.get(), answer = std::move(answer)] { answer(impl->figures()); });
 }

@@ -50,6 +50,12 @@ class Worker {
   // Those at this address, port and protocol; 0.0.0.0 and :: are addresses like others.
   void remove_listeners(std::vector<Vip> at, Done done);
   void stop_accepting(Done done);
+  // Its listeners: first TCP's, which all workers share, then UDP's.
+  struct Sockets {
+    std::vector<int> tcp;
+    std::vector<int> udp;
+  };
+  void tell_sockets(std::function<void(Sockets)> answer);
   void ask(std::function<void(const WorkerFigures&)> answer);
 
  private:

@@ -129,6 +129,18 @@ Awaitable<void> Workers::drain(std::chrono::seconds limit) {
   }
 }
 
+std::vector<int> Workers::sockets() const {
+  std::vector<int> out;
+  for (const auto& worker : workers_) {
+    std::promise<Worker::Sockets> answer;
+    worker->tell_sockets([&](Worker::Sockets sockets) { answer.set_value(std::move(sockets)); });
+    const auto sockets = answer.get_future().get();
+    if (out.empty()) out = sockets.tcp;
+    out.insert(out.end(), sockets.udp.begin(), sockets.udp.end());
+  }
+  return out;
+}
+
 std::vector<WorkerFigures> Workers::ask() const {
   std::vector<WorkerFigures> out;
   for (const auto& worker : workers_) {

@@ -55,6 +55,9 @@ class Workers {
   // Accepts nothing more, and completes when all connections have ended or the time is over.
   [[nodiscard]] Awaitable<void> drain(std::chrono::seconds limit);
 
+  // The listening sockets, each once. Asks the workers and waits for them, as figures() does.
+  [[nodiscard]] std::vector<int> sockets() const;
+
   // As of now; asks the workers and waits for them, who answer at once.
   [[nodiscard]] std::vector<Mode::Figure> figures() const;
 

@@ -72,6 +72,10 @@ void ServiceManager::stopping() const {
   send("STOPPING=1");
 }
 
+void ServiceManager::main_process(pid_t process) const {
+  send("MAINPID=" + std::to_string(process));
+}
+
 // Lost when systemd does not read: it is told again at the next occasion.
 void ServiceManager::send(const std::string& message) const {
   if (socket_) (void)::send(socket_.get(), message.data(), message.size(), MSG_NOSIGNAL);

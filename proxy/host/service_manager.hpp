@@ -5,6 +5,8 @@
 #include "proxy/result.hpp"
 #include "proxy/unique_fd.hpp"
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <optional>
 #include <string>
@@ -23,6 +25,8 @@ class ServiceManager {
   void status(std::string_view status) const;
   void alive() const;
   void stopping() const;
+  // The service goes on in that process, which it started, when this one ends.
+  void main_process(pid_t process) const;
 
   // How often alive() is expected, at least; nullopt: never.
   [[nodiscard]] std::optional<std::chrono::microseconds> watchdog() const { return watchdog_; }

@@ -1,5 +1,6 @@
 #include "modes/userspace/tcp/tcp_socket.hpp"
 
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -38,13 +39,16 @@ Result<UniqueFd> open(Family family) {
   return fd;
 }
 
-Result<void> prepare_listener(int fd, Family family) {
-  for (const auto& [level, name, value] :
-       {Option{SOL_SOCKET, SO_REUSEADDR, 1}, Option{SOL_SOCKET, SO_REUSEPORT, 1},
-        Option{IPPROTO_TCP, TCP_NODELAY, 1}}) {
-    if (auto done = set(fd, level, name, value, "prepare a listening socket"); !done) return done;
-  }
+// What accepted connections have from their listener.
+Result<void> prepare_accepted(int fd) {
   keep_alive(fd);
+  return set(fd, IPPROTO_TCP, TCP_NODELAY, 1, "TCP_NODELAY");
+}
+
+Result<void> prepare_listener(int fd, Family family) {
+  if (auto done = set(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR"); !done) return done;
+  if (auto done = set(fd, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT"); !done) return done;
+  if (auto done = prepare_accepted(fd); !done) return done;
   if (family == Family::v6) return set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1, "IPV6_V6ONLY");
   return {};
 }
@@ -76,6 +80,14 @@ Result<UniqueFd> listen_at(const IpAddress& address, Port port) {
   if (::bind(fd->get(), at.get(), at.size()) != 0) return proxy::system_error(errno, "bind");
   if (::listen(fd->get(), kBacklog) != 0) return proxy::system_error(errno, "listen");
   return fd;
+}
+
+Result<void> prepare_inherited(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+    return proxy::system_error(errno, "make an inherited socket non-blocking");
+  }
+  return prepare_accepted(fd);
 }
 
 Result<Peer> local_address(int fd) {

@@ -18,6 +18,8 @@ using proxy::UniqueFd;
 // Port 0 takes a free one. Several may listen at one place: the kernel spreads connections over
 // them (SO_REUSEPORT). What is accepted inherits TCP_NODELAY and keep-alive.
 [[nodiscard]] Result<UniqueFd> listen_at(const IpAddress& address, Port port);
+// One that listens already, to be as listen_at() makes them.
+[[nodiscard]] Result<void> prepare_inherited(int fd);
 [[nodiscard]] Result<Port> local_port(int fd);
 [[nodiscard]] Result<Peer> local_address(int fd);
 

@@ -1,5 +1,7 @@
 #include "modes/userspace/udp/udp_socket.hpp"
 
+#include <fcntl.h>
+
 #include <cerrno>
 
 namespace modes::userspace::udp {
@@ -46,6 +48,12 @@ Result<void> prepare_listener(int fd, Family family) {
   return {};
 }
 
+// Where each datagram was sent to.
+Result<void> ask_for_destination(int fd, Family family) {
+  return family == Family::v4 ? set(fd, IPPROTO_IP, IP_PKTINFO, 1, "IP_PKTINFO")
+                              : set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO");
+}
+
 // A raw socket gets a copy of every datagram that is for its address: this one's is one that nobody
 // sends to (RFC 1122 §3.2.1.3 loopback, RFC 6666 discard prefix).
 IpAddress address_without_mail(Family family) {
@@ -76,12 +84,17 @@ Result<UniqueFd> listen_at(const IpAddress& address, Port port) {
   auto fd = open(address.family(), SOCK_DGRAM, 0);
   if (!fd) return fd;
   if (auto done = prepare_listener(fd->get(), address.family()); !done) return done.error();
-  const auto done = address.family() == Family::v4
-                        ? set(fd->get(), IPPROTO_IP, IP_PKTINFO, 1, "IP_PKTINFO")
-                        : set(fd->get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO");
-  if (!done) return done.error();
+  if (auto done = ask_for_destination(fd->get(), address.family()); !done) return done.error();
   if (auto bound = bind_to(fd->get(), address, port); !bound) return bound.error();
   return fd;
+}
+
+Result<void> prepare_inherited(int fd, Family family) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+    return proxy::system_error(errno, "make an inherited socket non-blocking");
+  }
+  return ask_for_destination(fd, family);
 }
 
 Result<UniqueFd> connect_to(const Peer& endpoint, const Connecting& how) {

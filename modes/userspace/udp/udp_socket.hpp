@@ -20,6 +20,8 @@ using proxy::UniqueFd;
 [[nodiscard]] Result<UniqueFd> listen_steered(Family family, Port port);
 // Receives what is sent to an address of this machine, or to all of them.
 [[nodiscard]] Result<UniqueFd> listen_at(const IpAddress& address, Port port);
+// One that is bound already, to be as listen_at() makes them.
+[[nodiscard]] Result<void> prepare_inherited(int fd, Family family);
 
 struct Connecting {
   std::optional<IpAddress> source;  // bear this address, which need not be ours (IP_TRANSPARENT)
