@@ -56,6 +56,10 @@ class Successor final : public Mode {
   [[nodiscard]] std::vector<std::string> places(const ServicePortName& name) const override {
     return mode_->places(name);
   }
+  [[nodiscard]] std::vector<int> sockets_to_hand_over() const override {
+    return mode_->sockets_to_hand_over();
+  }
+  void expect_successor() override { mode_->expect_successor(); }
   Awaitable<void> shut_down() override { return mode_->shut_down(); }
   [[nodiscard]] std::vector<Figure> figures() const override { return mode_->figures(); }
 
