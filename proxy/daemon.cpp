@@ -535,13 +535,15 @@ std::string Daemon::environment(const status::AdminRequest& request) const {
 }
 
 explain::NodeView Daemon::node_view() const {
+  const bool by_ipvs = config_.mode == config::ProxyMode::ipvs;
   explain::NodeView view{.addresses = host::local_addresses(),
                          .internal_ips = {},
                          .pod_cidrs = {},
                          .detect_local = config_.detect_local,
                          .node_port_addresses = config_.node_port_addresses,
                          .masquerade_all = config_.masquerade_all,
-                         .node_ports_on_loopback_v4 = config_.localhost_node_ports};
+                         .node_ports_on_loopback_v4 = config_.localhost_node_ports && !by_ipvs,
+                         .by_ipvs = by_ipvs};
   if (const auto* node = table_.node()) {
     view.internal_ips = node->internal_ips;
     view.pod_cidrs = node->pod_cidrs;

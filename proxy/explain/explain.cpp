@@ -141,7 +141,10 @@ class Explainer {
   }
 
   void refuse(const ServicePort& port) {
-    if (port.has_any_endpoint) {
+    if (node_.by_ipvs) {
+      out_.fate = Fate::rejected;
+      because("its virtual server has no real server: the kernel says port unreachable");
+    } else if (port.has_any_endpoint) {
       out_.fate = Fate::dropped;
       because(
           "its policy is Local and this node has no endpoint of it: another node may answer, "
@@ -171,10 +174,17 @@ class Explainer {
     }
   }
 
+  // Local without a local endpoint uses those of Cluster, as kube-proxy's ipvs mode does.
+  static const EndpointList& real_servers(const ServicePort& port, TrafficPolicy policy) {
+    const bool local = policy == TrafficPolicy::local && !port.local_endpoints.empty();
+    return local ? port.local_endpoints : port.cluster_endpoints;
+  }
+
   void internal(const Match& match) {
     matched(match);
     const auto& port = *match.port;
-    const auto& endpoints = port.internal_endpoints();
+    const auto& endpoints =
+        node_.by_ipvs ? real_servers(port, port.internal_policy) : port.internal_endpoints();
     because("its internal traffic policy is {}: {} of its endpoints may be used from here",
             port.internal_policy == TrafficPolicy::local ? "Local" : "Cluster", endpoints.size());
     if (endpoints.empty()) return refuse(port);
@@ -212,6 +222,7 @@ class Explainer {
     const auto& policy = port.external_policy;
     because("its external traffic policy is {}",
             policy == TrafficPolicy::local ? "Local" : "Cluster");
+    if (node_.by_ipvs) return external_by_ipvs(match);
     // Where nothing can be reached the refusal comes before the question who may use the VIP.
     const bool short_circuit =
         policy == TrafficPolicy::local && may_short_circuit() && !port.cluster_endpoints.empty();
@@ -233,6 +244,21 @@ class Explainer {
       return forward(endpoints, Source::unchanged, port);
     }
     because("{} endpoints may be used from here; traffic to external VIPs is masqueraded",
+            endpoints.size());
+    forward(endpoints, Source::node, port);
+  }
+
+  void external_by_ipvs(const Match& match) {
+    const auto& port = *match.port;
+    if (match.vip == Vip::load_balancer_ip && !may_use(port)) return;
+    const auto& endpoints = real_servers(port, port.external_policy);
+    if (endpoints.empty()) return refuse(port);
+    if (port.external_policy == TrafficPolicy::local) {
+      because("{} endpoints are its real servers here, and see the client's address",
+              endpoints.size());
+      return forward(endpoints, Source::unchanged, port);
+    }
+    because("{} endpoints are its real servers; traffic to external VIPs is masqueraded",
             endpoints.size());
     forward(endpoints, Source::node, port);
   }
@@ -283,9 +309,9 @@ class Explainer {
               upper_name(question_.protocol), question_.port.value);
       return;
     }
-    // What has no endpoint is refused on every address of the node.
+    // What has no endpoint is refused on every address of the node, by rules.
     const bool is_refused =
-        found->port->external_endpoints().empty() && !question_.to.is_loopback();
+        !node_.by_ipvs && found->port->external_endpoints().empty() && !question_.to.is_loopback();
     if (!serves_node_ports() && !is_refused) {
       because("{} {} is the node port of {}, but node ports are not served on {}",
               upper_name(question_.protocol), question_.port.value, found->name->text(),
@@ -315,6 +341,10 @@ class Explainer {
     if (has_address) {
       because("no service has {} port {} there", upper_name(question_.protocol),
               question_.port.value);
+      if (node_.by_ipvs) {
+        out_.fate = Fate::rejected;
+        because("VIPs are addresses of this machine: its own sockets must not answer for them");
+      }
     } else {
       because("{} is no service's VIP and no address of this node", question_.to.text());
     }

@@ -36,6 +36,9 @@ struct NodeView {
   bool masquerade_all = false;
   bool node_ports_on_loopback_v4 = true;
   bool node_ports_on_loopback_v6 = false;
+  // VIPs are addresses of this machine, and a service port has one set of endpoints for all who
+  // ask.
+  bool by_ipvs = false;
 };
 
 enum class Fate : std::uint8_t {

@@ -52,7 +52,8 @@ std::vector<IpPrefix> prefixes(const std::string& comma_separated) {
   return config::parse_prefixes(comma_separated).value();
 }
 
-NodeView node_view(const netns::ProxySettings& proxy, const state::ServiceTable& table) {
+NodeView node_view(const netns::ProxySettings& proxy, const state::ServiceTable& table,
+                   const netns::ModeTraits& mode) {
   NodeView view;
   // What tests/conformance/flows/TOPOLOGY.md says of node-a.
   for (const auto* address :
@@ -67,7 +68,8 @@ NodeView node_view(const netns::ProxySettings& proxy, const state::ServiceTable&
     view.detect_local.mode = config::DetectLocalMode::node_cidr;
   }
   view.masquerade_all = proxy.masquerade_all;
-  view.node_ports_on_loopback_v4 = proxy.localhost_node_ports.value_or(true);
+  view.by_ipvs = mode.name == "ipvs";
+  view.node_ports_on_loopback_v4 = !view.by_ipvs && proxy.localhost_node_ports.value_or(true);
   for (const auto& range : proxy.node_port_addresses.value_or(std::vector<std::string>{})) {
     if (range == "primary") {
       view.node_port_addresses.primary = true;
@@ -114,8 +116,8 @@ Fate wanted(Verdict verdict) {
 }
 
 void expect_as_the_scenario_says(const Flow& flow, const Explanation& explanation,
-                                 const NodeView& node) {
-  const auto& expected = netns::expectation(flow, netns::mode_traits("iptables"));
+                                 const NodeView& node, const netns::ModeTraits& mode) {
+  const auto& expected = netns::expectation(flow, mode);
   EXPECT_EQ(to_string(explanation.fate), to_string(wanted(expected.verdict)));
   EXPECT_FALSE(explanation.because.empty());
   if (expected.verdict != Verdict::endpoints) return;
@@ -133,12 +135,14 @@ void expect_as_the_scenario_says(const Flow& flow, const Explanation& explanatio
   EXPECT_EQ(met, wanted);
 }
 
-class FlowExplanation : public testing::TestWithParam<std::filesystem::path> {};
+class FlowExplanation
+    : public testing::TestWithParam<std::tuple<std::string, std::filesystem::path>> {};
 
 TEST_P(FlowExplanation, IsWhatTheScenarioSays) {
-  const auto scenario = netns::load_scenario(GetParam());
-  const auto mode = netns::mode_traits("iptables");
-  if (!netns::applies(scenario, mode)) GTEST_SKIP() << "not for the iptables mode";
+  const auto& [mode_name, file] = GetParam();
+  const auto scenario = netns::load_scenario(file);
+  const auto mode = netns::mode_traits(mode_name);
+  if (!netns::applies(scenario, mode)) GTEST_SKIP() << "not for the mode " << mode_name;
 
   state::ServiceTable table{{scenario.proxy.node_name}};
   table.change({records::Record{node_of(scenario.proxy)}});
@@ -148,25 +152,27 @@ TEST_P(FlowExplanation, IsWhatTheScenarioSays) {
     for (const auto& object : step.apply) changes.emplace_back(decoded(decoder, object));
     for (const auto& key : step.remove) changes.emplace_back(sources::Removal{key_of(key)});
     table.change(changes);
-    const auto node = node_view(scenario.proxy, table);
+    const auto node = node_view(scenario.proxy, table, mode);
     for (const auto& flow : step.flows) {
       if (!netns::applies(flow, mode)) continue;
       SCOPED_TRACE(step.name + ", " + flow.name + ": " + flow.text());
       const Question question{flow.to.ip, flow.to.port, flow.protocol, flow.from};
-      expect_as_the_scenario_says(flow, explain(table, node, question), node);
+      expect_as_the_scenario_says(flow, explain(table, node, question), node, mode);
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Scenarios, FlowExplanation, testing::ValuesIn(scenario_files()),
+INSTANTIATE_TEST_SUITE_P(Scenarios, FlowExplanation,
+                         testing::Combine(testing::Values("iptables", "ipvs"),
+                                          testing::ValuesIn(scenario_files())),
                          [](const auto& scenario) {
-                           auto name = scenario.param.stem().string();
+                           auto name = std::get<0>(scenario.param) + "_" +
+                                       std::get<1>(scenario.param).stem().string();
                            std::ranges::replace(name, '-', '_');
                            return name;
                          });
 
-// ── what else an operator asks
-// ────────────────────────────────────────────────────────────────────────
+// ── what else an operator asks ────────────────────────────────────────────────────────────────
 
 class Explain : public testing::Test {
  protected:
