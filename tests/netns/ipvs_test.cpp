@@ -3,7 +3,12 @@
 
 #include <gmock/gmock.h>
 
+#include <unistd.h>
+
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <regex>
 
 namespace netns {
 namespace {
@@ -147,6 +152,34 @@ TEST_F(Ipvs, AServiceChoosesItsSchedulerWhileItRuns) {
   EXPECT_THAT(said(), HasSubstr("\"fastest\" is no IPVS scheduler"));
 }
 
+TEST_F(Ipvs, ExplainNamesTheVirtualServer) {
+  start_web();
+  const auto told =
+      run_viaduct(lab_->node(), {"explain", "172.30.0.41:80/tcp", "--from", "10.180.0.100"});
+  EXPECT_EQ(told.status, 0);
+  EXPECT_THAT(told.output, HasSubstr("virtual server 172.30.0.41:80/TCP"));
+}
+
+TEST_F(Ipvs, MetricsTellWhatEachEndpointCarriedUntilTheLastLookAtTheKernel) {
+  start_web();
+  // The kernel adds up what its processors counted every two seconds.
+  ASSERT_TRUE(comes_true([&] {
+    return std::regex_search(sh("ipvsadm -Ln --stats"), std::regex{"172.30.0.41:80 +[1-9]"});
+  }));
+  sh("ip addr add 192.168.77.7/32 dev lo");  // another address: all of it is looked at
+  ASSERT_TRUE(comes_true([&] { return has("-A -t 192.168.77.7:30001 -s rr"); })) << said();
+  const auto metrics = sh("curl -fsS http://127.0.0.1:10249/metrics");
+  for (const std::string figure : {"service_connections", "endpoint_connections",
+                                   "endpoint_incoming_bytes", "endpoint_outgoing_packets"}) {
+    std::smatch value;
+    ASSERT_TRUE(std::regex_search(
+        metrics, value,
+        std::regex{"viaduct_ipvs_" + figure + "_total\\{[^}]*service=\"web\"[^}]*\\} ([0-9]+)"}))
+        << figure << " of " << metrics;
+    EXPECT_GT(std::stol(value[1].str()), 0) << value.str();
+  }
+}
+
 TEST_F(Ipvs, AnUnknownSchedulerOnTheCommandLineIsOneClearError) {
   make();
   const auto ended = run_viaduct(lab_->node(), {"run", "--manifests", "/run/viaduct-lab/manifests",
@@ -192,15 +225,25 @@ TEST_F(Ipvs, FromThenOnOthersVirtualServersAreLeftAloneAlsoAfterAKill) {
 
 // ── what it mends ───────────────────────────────────────────────────────────────────────────────
 
-TEST_F(Ipvs, WhatAnotherToolDeletesComesBack) {
+TEST_F(Ipvs, VirtualServersThatAnotherToolDeletesComeBackWithTheNextChange) {
   start_web();
   sh("ipvsadm -C");
-  EXPECT_TRUE(comes_true([&] { return has(kServer) && has(real("10.180.1.1")); })) << said();
-  EXPECT_EQ(lab_->wrong(kPodToWeb), "");
+  apply_endpoints({"10.180.0.1", "10.180.1.1", "10.180.0.2"});
+  lab_->settle();
+  EXPECT_TRUE(has(kServer) && has(real("10.180.1.1")) && has(real("10.180.0.2"))) << said();
+  EXPECT_TRUE(has("-A -t 192.168.0.2:30001 -s rr")) << said();
+}
+
+TEST_F(Ipvs, TheLinkOfTheVipsThatAnotherToolDeletesComesBack) {
+  start_web();
   sh("ip link del kube-ipvs0");
   EXPECT_TRUE(comes_true([&] { return vip_addresses(lab_->node()).contains("172.30.0.41/32"); }))
       << said();
   EXPECT_EQ(lab_->wrong(kPodToWeb), "");
+}
+
+TEST_F(Ipvs, TheGuardThatAnotherToolDeletesComesBack) {
+  start_web();
   sh("nft flush ruleset");
   EXPECT_TRUE(comes_true([&] {
     return sh("nft list table ip viaduct-ipvs || true").find("172.30.0.41") != std::string::npos;
@@ -304,12 +347,43 @@ TEST_F(Ipvs, FromIptablesAndBackNothingOfTheOtherModeStays) {
 // ── the module ──────────────────────────────────────────────────────────────────────────────────
 
 // The module belongs to the whole machine: nobody else may use it meanwhile.
+constexpr const char* kUnload =
+    "ipvsadm -C; rmmod $(lsmod | awk '/^ip_vs_/ {print $1}'); rmmod ip_vs";
+
+// As long as it lives the kernel finds no module for IPVS, and all others.
+class WithoutIpvsModule {
+ public:
+  WithoutIpvsModule() {
+    std::ifstream{kSetting} >> usual_;
+    std::ofstream{script_} << "#!/bin/sh\ncase \"$*\" in *IPVS*) exit 1 ;; esac\nexec " << usual_
+                           << " \"$@\"\n";
+    std::filesystem::permissions(script_, std::filesystem::perms::owner_all);
+    std::ofstream{kSetting} << script_.string();
+  }
+  WithoutIpvsModule(const WithoutIpvsModule&) = delete;
+  WithoutIpvsModule& operator=(const WithoutIpvsModule&) = delete;
+  ~WithoutIpvsModule() {
+    std::ofstream{kSetting} << usual_;
+    std::filesystem::remove(script_);
+  }
+
+ private:
+  static constexpr const char* kSetting = "/proc/sys/kernel/modprobe";
+  std::string usual_;
+  std::filesystem::path script_ = std::filesystem::temp_directory_path() /
+                                  ("viaduct-test-modprobe-" + std::to_string(::getpid()));
+};
+
+// IPVS tells nobody of its end: the next change or periodic look finds it, and loads it again.
 TEST_F(Ipvs, TheModuleMayBeUnloadedUnderIt) {
   start_web();
-  sh("ipvsadm -C; rmmod ip_vs_rr ip_vs_mh ip_vs_wlc 2>/dev/null; rmmod ip_vs; "
-     "test -d /proc/sys/net/ipv4/vs || true");
-  EXPECT_TRUE(comes_true([&] { return has(kServer) && has(real("10.180.1.1")); })) << said();
+  sh(kUnload);
+  apply_endpoints({"10.180.0.1", "10.180.1.1", "10.180.0.2"});
+  lab_->settle();
+  EXPECT_TRUE(has(kServer) && has(real("10.180.1.1")) && has(real("10.180.0.2"))) << said();
   EXPECT_EQ(sh("cat /proc/sys/net/ipv4/vs/conntrack"), "1\n");
+  apply_endpoints({"10.180.0.1", "10.180.1.1"});
+  lab_->settle();
   EXPECT_EQ(lab_->wrong(kPodToWeb), "") << said();
 }
 
@@ -317,19 +391,16 @@ TEST_F(Ipvs, AMissingModuleIsNamedAndAnotherModeMayTakeOver) {
   make();
   apply_web();
   apply_endpoints({"10.180.0.1", "10.180.1.1"});
-  sh("mkdir -p /run/modprobe.d; ipvsadm -C; rmmod ip_vs_rr ip_vs_mh ip_vs_wlc 2>/dev/null; "
-     "rmmod ip_vs; cat /proc/sys/kernel/modprobe >/run/modprobe-was; "
-     "echo /bin/false >/proc/sys/kernel/modprobe");
+  sh(kUnload);
+  const WithoutIpvsModule without;
   const auto ended = run_viaduct(lab_->node(), {"run", "--manifests", "/run/viaduct-lab/manifests",
                                                 "--proxy-mode=ipvs", "--hostname-override=node-a"});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.output, HasSubstr("its module ip_vs is not there"));
   lab_->set_flags({"--proxy-mode-fallback=iptables"});
   lab_->start();
   lab_->settle();
-  const auto wrong = lab_->wrong(kPodToWeb);
-  sh("cat /run/modprobe-was >/proc/sys/kernel/modprobe");
-  EXPECT_EQ(ended.status, 1);
-  EXPECT_THAT(ended.output, HasSubstr("ip_vs"));
-  EXPECT_EQ(wrong, "") << said();
+  EXPECT_EQ(lab_->wrong(kPodToWeb), "") << said();
   EXPECT_THAT(said(), HasSubstr("forwarding by iptables instead"));
 }
 
