@@ -39,6 +39,19 @@ void walk_data(Reader& reader, Type type, std::size_t length, const OnName& on_n
   }
 }
 
+// Whether the part of a record's data that holds no names is of its type's form.
+bool has_form(Type type, Bytes data) {
+  if (type == Type::a) return data.size() == 4;
+  if (type == Type::aaaa) return data.size() == 16;
+  if (type != Type::txt && type != Type::hinfo) return true;
+  while (!data.empty()) {  // strings behind their lengths
+    const std::size_t size = std::size_t{data[0]} + 1;
+    if (size > data.size()) return false;
+    data = data.subspan(size);
+  }
+  return true;
+}
+
 struct Walk {
   StoredAnswer& answer;
   Type wanted;
@@ -72,6 +85,7 @@ struct Walk {
           (void)name.read_compressed(names);
         },
         [&](Bytes bytes) {
+          if (!has_form(type, bytes)) reader.fail();
           if (type == Type::soa && bytes.size() == 20) minimum = Reader{bytes, 16}.u32();
         });
     if (reader.failed() || reader.position() != end) {

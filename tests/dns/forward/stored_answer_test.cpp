@@ -122,6 +122,14 @@ TEST(StoredAnswer, OtherQuestionsAndMalformedRecordsAreNoReply) {
   EXPECT_FALSE(parse(reply(record(kHere, 5, kMinute, "\3web"), "\0\1\0\0\0\0"s)));
 }
 
+TEST(StoredAnswer, DataThatItsTypeDoesNotHaveIsNoReply) {
+  const auto one = "\0\1\0\0\0\0"s;
+  EXPECT_FALSE(parse(reply(record(kHere, 1, kMinute, "\1\2\3"), one)));
+  EXPECT_FALSE(parse(reply(record(kHere, 28, kMinute, "\1\2\3\4"), one)));
+  EXPECT_FALSE(parse(reply(record(kHere, 16, kMinute, "\3ab"), one)));
+  EXPECT_TRUE(parse(reply(record(kHere, 16, kMinute, "\2ab\0"s), one)));
+}
+
 TEST(StoredAnswer, ATtlWithTheTopBitIsZero) {
   const auto parsed = parse(reply(record(kHere, 1, "\x80\0\0\1"s, "\1\2\3\4"), "\0\1\0\0\0\0"s));
   EXPECT_EQ(parsed->answer.ttl, 0u);
