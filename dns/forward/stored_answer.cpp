@@ -1,6 +1,7 @@
 #include "dns/forward/stored_answer.hpp"
 
 #include <algorithm>
+#include <vector>
 
 namespace dns::forward {
 
@@ -52,9 +53,50 @@ bool has_form(Type type, Bytes data) {
   return true;
 }
 
+// Names in a message of which some bytes are others in the replies made from it: the header and the
+// TTLs. A name that a pointer (RFC 1035 §4.1.4) leads through them would be another there.
+class LastingNames {
+ public:
+  explicit LastingNames(Bytes message) : message_{message}, changes_(message.size()) {
+    will_change(0, header::kSize);
+  }
+
+  void will_change(std::size_t at, std::size_t size) {
+    for (std::size_t i = at; i < std::min(at + size, changes_.size()); ++i) changes_[i] = true;
+  }
+
+  // As LowerName::read_compressed().
+  bool read(Reader& reader, LowerName& name) const {
+    const auto at = reader.position();
+    if (!name.read_compressed(reader)) return false;
+    if (!lasts(at)) reader.fail();
+    return !reader.failed();
+  }
+
+ private:
+  // Requires that a well-formed name stands there.
+  [[nodiscard]] bool lasts(std::size_t at) const {
+    while (true) {
+      const std::uint8_t length = message_[at];
+      const bool jumps = (length & kPointer) == kPointer;
+      const std::size_t size = jumps ? 2 : std::size_t{length} + 1;
+      for (std::size_t i = at; i < at + size; ++i) {
+        if (changes_[i]) return false;
+      }
+      if (length == 0) return true;
+      at = jumps ? std::size_t{length & 0x3fu} << 8 | message_[at + 1] : at + size;
+    }
+  }
+
+  static constexpr std::uint8_t kPointer = 0xc0;
+  Bytes message_;
+  std::vector<bool> changes_;  // by position
+};
+
 struct Walk {
   StoredAnswer& answer;
   Type wanted;
+  LastingNames names;
   bool has_edns = false;
   bool has_wanted = false;  // a record of the type asked for
   std::uint32_t answer_ttl = UINT32_MAX;
@@ -65,7 +107,7 @@ struct Walk {
     StoredAnswer::Record at;
     at.begin = static_cast<std::uint32_t>(reader.position());
     LowerName owner;
-    if (!owner.read_compressed(reader)) return false;
+    if (!names.read(reader, owner)) return false;
     const auto type = static_cast<Type>(reader.u16());
     if (type == Type::opt) {
       has_edns = section == Section::additional && owner.label_count() == 0 && read_edns(reader);
@@ -74,15 +116,16 @@ struct Walk {
     }
     reader.skip(2);
     at.ttl_at = static_cast<std::uint32_t>(reader.position());
+    names.will_change(at.ttl_at, sizeof(std::uint32_t));
     const auto ttl = sane_ttl(reader.u32());
     const std::size_t length = reader.u16();
     const std::size_t end = reader.position() + length;
     std::uint32_t minimum = 0;
     walk_data(
         reader, type, length,
-        [](Reader& names) {
+        [&](Reader& at_name) {
           LowerName name;
-          (void)name.read_compressed(names);
+          (void)names.read(at_name, name);
         },
         [&](Bytes bytes) {
           if (!has_form(type, bytes)) reader.fail();
@@ -162,7 +205,7 @@ Result<UpstreamReply> parse_reply(Bytes message, const LowerName& name, Type typ
   reply.truncated = (flags & flag::kTruncated) != 0;
   answer.rcode = static_cast<Rcode>(flags & flag::kRcodeMask);
 
-  Walk walk{.answer = answer, .wanted = type};
+  Walk walk{.answer = answer, .wanted = type, .names = LastingNames{message}};
   std::size_t end = reader.position();
   bool more = true;
   for (std::size_t s = 0; s < counts.size() && more; ++s) {

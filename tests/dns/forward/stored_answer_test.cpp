@@ -130,6 +130,17 @@ TEST(StoredAnswer, DataThatItsTypeDoesNotHaveIsNoReply) {
   EXPECT_TRUE(parse(reply(record(kHere, 16, kMinute, "\2ab\0"s), one)));
 }
 
+// In the reply they would lead to other bytes.
+TEST(StoredAnswer, NamesThatLeadIntoTheHeaderOrATtlAreNoReply) {
+  const std::string header = "\xc0\x0b";
+  EXPECT_FALSE(parse(reply(record(header, 1, kMinute, "\1\2\3\4"), "\0\1\0\0\0\0"s)));
+  const char ttl_at = static_cast<char>(12 + kQuestion.size() + kHere.size() + 4);
+  const auto ttl = std::string{"\xc0"} + ttl_at;
+  const auto first = record(kHere, 1, "\0\0\0\0"s, "\1\2\3\4");
+  EXPECT_FALSE(parse(reply(first + record(ttl, 1, kMinute, "\1\2\3\4"), "\0\2\0\0\0\0"s)));
+  EXPECT_TRUE(parse(reply(first + record(kHere, 1, kMinute, "\1\2\3\4"), "\0\2\0\0\0\0"s)));
+}
+
 TEST(StoredAnswer, ATtlWithTheTopBitIsZero) {
   const auto parsed = parse(reply(record(kHere, 1, "\x80\0\0\1"s, "\1\2\3\4"), "\0\1\0\0\0\0"s));
   EXPECT_EQ(parsed->answer.ttl, 0u);
