@@ -1,5 +1,8 @@
 #include "tests/modes/userspace/proxy_lab.hpp"
 
+#include <sys/resource.h>
+
+#include <optional>
 #include <random>
 
 namespace modes::userspace {
@@ -261,6 +264,38 @@ TEST(Relay, WaitsForDescriptorsRatherThanToFail) {
   for (int i = 0; i < 4; ++i) clients[static_cast<std::size_t>(i)].reset();
   for (int i = 0; i < 4; ++i) (void)endpoint.accept();
   (void)endpoint.accept();
+  EXPECT_EQ(receive_some(endpoint.accept().get()), "late");
+}
+
+// As few descriptors as the process has now, and `more`; back to what it was at the end.
+class DescriptorLimit {
+ public:
+  explicit DescriptorLimit(int more) {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const proxy::UniqueFd next{::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)};
+    rlimit limit = before_;
+    limit.rlim_cur = static_cast<rlim_t>(next.get() + more);
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  }
+  ~DescriptorLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  DescriptorLimit(const DescriptorLimit&) = delete;
+  DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST(Relay, GoesOnWhenTheProcessItselfHasRunOutOfDescriptors) {
+  const FakeEndpoint endpoint;
+  ProxyLab lab;  // believes in more than there will be
+  lab.serve({endpoint.endpoint()});
+  std::optional<DescriptorLimit> limit{std::in_place, 1};
+  const auto client = lab.connect();  // takes the last one
+  ASSERT_LT(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0), 0);
+  EXPECT_NE(lab.warning().find("no descriptors left"), std::string::npos);
+  EXPECT_EQ(lab.figures().connections, 0U);
+  limit.reset();
+  ASSERT_TRUE(send_all(client.get(), "late"));
   EXPECT_EQ(receive_some(endpoint.accept().get()), "late");
 }
 
