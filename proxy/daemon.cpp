@@ -97,7 +97,7 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
 
   // What is asked.
   [[nodiscard]] std::string metrics_text() const;
-  [[nodiscard]] std::string status_text() const;
+  [[nodiscard]] std::string status_text(status::ServiceQuery services) const;
 
   [[nodiscard]] std::string dns_text() const;
   void query(const status::AdminRequest& request, status::AdminReply reply);
@@ -171,13 +171,17 @@ Daemon::Daemon(const DaemonParts& parts)
           status::handler_for(status::health_pages(
               health_, metrics_,
               [this] { return records_are_complete_ && (!names_ || names_->ready()); }))},
-      metrics_server_{io_.get_executor(), status::handler_for(status::metrics_pages(
-                                              {.mode = std::string{to_string(parts.config.mode)},
-                                               .configz = parts.configz,
-                                               .metrics = [this] { return metrics_text(); }}))},
+      metrics_server_{io_.get_executor(),
+                      status::handler_for(status::metrics_pages(
+                          {.mode = std::string{to_string(parts.config.mode)},
+                           .configz = parts.configz,
+                           .metrics = [this] { return metrics_text(); },
+                           .status = [this](const auto& query) { return status_text(query); }}))},
       admin_{
           io_.get_executor(),
-          {{"status", status::at_once([this](const auto&) { return status_text(); })},
+          {{"status", status::at_once([this](const auto& asked) {
+              return status_text(status::service_query_of_request(asked.json));
+            })},
            {"explain", status::at_once([this](const auto& asked) { return explanation(asked); })},
            {"env", status::at_once([this](const auto& asked) { return environment(asked); })},
            {"dns", status::at_once([this](const auto&) { return dns_text(); })},
@@ -568,7 +572,7 @@ std::string Daemon::explanation(const status::AdminRequest& request) const {
   return explain::explanation_document(*question, explanation, circumstances);
 }
 
-std::string Daemon::status_text() const {
+std::string Daemon::status_text(status::ServiceQuery services) const {
   return status_document({.version = parts_.version,
                           .mode = std::string{to_string(config_.mode)},
                           .node = config_.node_name,
@@ -578,7 +582,9 @@ std::string Daemon::status_text() const {
                           .health = health_,
                           .reporter = reporter_,
                           .problems = intake_.current_problems(),
-                          .health_check_failures = service_health_.failures()},
+                          .health_check_failures = service_health_.failures(),
+                          .services = std::move(services),
+                          .figures = mode_ ? mode_->figures() : std::vector<modes::Mode::Figure>{}},
                          status::Moment::now());
 }
 

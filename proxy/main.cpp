@@ -360,7 +360,10 @@ int cleanup() {
 // What a question is, by its command. Fails when it is not the arguments that it takes.
 Result<std::string> request_of(const config::CommandLine& line) {
   const auto& words = line.arguments;
-  if (line.command == config::Command::status) return ask::status_request();
+  if (line.command == config::Command::status) {
+    if (words.size() > 1) return invalid("status: takes one part of names, or an IP address");
+    return ask::status_request(words.empty() ? "" : words.front(), line.flags.text("limit"));
+  }
   if (line.command == config::Command::dns) {
     if (words.size() < 2 || words.size() > 3 || words[0] != "query") {
       return invalid("dns: takes query NAME [TYPE]");
@@ -375,7 +378,7 @@ Result<std::string> request_of(const config::CommandLine& line) {
                   : ask::env_request(words.front());
 }
 
-// status, explain IP:PORT[/PROTOCOL], env NAMESPACE, dns query NAME [TYPE]
+// status [PART-OF-A-NAME|IP], explain IP:PORT[/PROTOCOL], env NAMESPACE, dns query NAME [TYPE]
 int ask_daemon(const config::CommandLine& line) {
   const auto form = line.command == config::Command::env && !line.flags.given("output")
                         ? ask::Form::dotenv

@@ -14,8 +14,14 @@ Result<Form> parse_form(std::string_view text) {
   return invalid(fmt::format("--output: \"{}\" is none of table, json, dotenv", text));
 }
 
-std::string status_request() {
-  return R"({"command":"status"})";
+std::string status_request(std::string_view filter, std::string_view limit) {
+  status::JsonWriter json;
+  json.begin_object();
+  json.key("command").text("status");
+  if (!filter.empty()) json.key("filter").text(filter);
+  if (!limit.empty()) json.key("limit").text(limit);
+  json.end_object();
+  return json.take();
 }
 
 std::string explain_request(std::string_view packet, std::string_view from) {

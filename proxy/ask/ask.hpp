@@ -14,7 +14,8 @@ enum class Form : std::uint8_t { table, json, dotenv };
 [[nodiscard]] Result<Form> parse_form(std::string_view text);  // by their names here
 
 // A question as the admin socket takes it.
-[[nodiscard]] std::string status_request();
+// `filter` and `limit` as ServiceQuery has them, as text; empty: all, and its default.
+[[nodiscard]] std::string status_request(std::string_view filter, std::string_view limit);
 [[nodiscard]] std::string explain_request(std::string_view packet, std::string_view from);
 [[nodiscard]] std::string env_request(std::string_view name_space);
 [[nodiscard]] std::string dns_request(std::string_view name, std::string_view type);

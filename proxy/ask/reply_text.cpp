@@ -5,6 +5,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -88,6 +89,55 @@ std::string explanation_text(const element& reply) {
   return lines.take();
 }
 
+// "10.244.0.2:80, 10.244.1.2:80 and 7 more"
+std::string endpoint_list(const element& row) {
+  constexpr std::size_t kShown = 3;
+  const auto endpoints = items(row, "endpoints");
+  std::string out;
+  for (std::size_t i = 0; i < std::min(endpoints.size(), kShown); ++i) {
+    out += (out.empty() ? "" : ", ") + word(endpoints[i], "address");
+    if (word(endpoints[i], "use") == "none") out += " (not used)";
+  }
+  std::int64_t count = 0;
+  if (row["endpointCount"].get(count) != simdjson::SUCCESS) return out;
+  if (count == 0) return "none";
+  const auto more = count - static_cast<std::int64_t>(std::min(endpoints.size(), kShown));
+  return more > 0 ? fmt::format("{} and {} more", out, more) : out;
+}
+
+// The services as a table, a line for each VIP; nothing if the reply has none.
+std::string services_text(const element& reply) {
+  const auto services = section(reply, "services");
+  if (!services) return {};
+  using Row = std::array<std::string, 5>;
+  std::vector<Row> rows{{"SERVICE PORT", "PROTOCOL", "VIP", "STATE", "ENDPOINTS"}};
+  const auto found = items(*services, "rows");
+  for (const auto& row : found) {
+    Row line{word(row, "name"), word(row, "protocol"), "", word(row, "state"), endpoint_list(row)};
+    for (const auto& vip : items(row, "vips")) {
+      const bool node_port = word(vip, "role") == "node port";
+      line[2] = (node_port ? word(row, "family") + " node port " : "") + word(vip, "address");
+      rows.push_back(std::exchange(line, Row{}));
+    }
+  }
+  std::array<std::size_t, 4> widths{};
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out = "\n";
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < widths.size(); ++i)
+      out += fmt::format("{:<{}}  ", row[i], widths[i]);
+    out += row.back() + "\n";
+  }
+  const auto matching = word(*services, "matching");
+  if (matching != std::to_string(found.size())) {
+    out += fmt::format("{} of {} service ports; name a part of those to be shown, or use --limit\n",
+                       found.size(), matching);
+  }
+  return rows.size() == 1 ? std::string{} : out;
+}
+
 std::string status_text(const element& reply) {
   Lines lines;
   const auto counts = section(reply, "counts");
@@ -133,7 +183,7 @@ std::string status_text(const element& reply) {
     }
     lines.put_all(kind, found);
   }
-  return lines.take();
+  return lines.take() + services_text(reply);
 }
 
 // Names and values are of letters, digits and what addresses and URLs hold: nothing to quote.

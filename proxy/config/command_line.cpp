@@ -26,7 +26,9 @@ constexpr std::array kCommands{
     CommandName{Command::cleanup, "cleanup", "Remove all that any mode ever wrote, nothing else"},
     CommandName{Command::dns, "dns",
                 "query NAME [TYPE]: ask the running daemon's DNS server and print the answer"},
-    CommandName{Command::status, "status", "Say how the running daemon is"},
+    CommandName{
+        Command::status, "status",
+        "[PART-OF-A-NAME|IP]: how the running daemon is, and the services that it forwards"},
     CommandName{Command::explain, "explain",
                 "IP:PORT[/PROTOCOL]: what the running daemon does with such a packet, and why"},
     CommandName{Command::env, "env",
@@ -99,7 +101,8 @@ Written short_form(std::string_view word) {
 }
 
 bool takes_arguments(Command command) {
-  return command == Command::dns || command == Command::explain || command == Command::env;
+  return command == Command::dns || command == Command::explain || command == Command::env ||
+         command == Command::status;
 }
 
 std::optional<Command> command_named(std::string_view name) {

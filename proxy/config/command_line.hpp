@@ -16,7 +16,7 @@ namespace proxy::config {
 struct CommandLine {
   Command command = Command::run;
   FlagValues flags;
-  std::vector<std::string> arguments;  // of dns, explain and env; the others take none
+  std::vector<std::string> arguments;  // of dns, status, explain and env; the others take none
 };
 
 // `words` without the program's name. Without a subcommand it is run; --cleanup, --version and

@@ -47,6 +47,8 @@ constexpr Flag kFlags[] = {
 
     {"output", text, "table", "Form of the answer, table or json, of env dotenv too; also -o", "",
      kAsking},
+    {"limit", integer, "100", "How many service ports status shows, 1000 at most", "",
+     of(Command::status)},
     {"from", text, "", "Who sends the packet that is to be explained, an IP address", "", kExplain},
 
     // What to forward, and how.

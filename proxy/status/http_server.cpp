@@ -180,10 +180,12 @@ asio::awaitable<bool> HttpServer::Impl::serve_one(Connection& connection,
   } else {
     const auto& request = parser.get();
     const auto target = request.target();
+    const auto mark = std::min(target.find('?'), target.size());
     keep_alive = request.keep_alive();
     connection.busy = true;
     reply = handler({.method = std::string{request.method_string()},
-                     .path = std::string{target.substr(0, target.find('?'))}});
+                     .path = std::string{target.substr(0, mark)},
+                     .query = std::string{target.substr(std::min(mark + 1, target.size()))}});
   }
   auto response = response_to(parser.get(), std::move(reply));
   response.keep_alive(keep_alive);

@@ -21,8 +21,9 @@
 namespace proxy::status {
 
 struct HttpRequest {
-  std::string method;  // "GET"
-  std::string path;    // without the query
+  std::string method;      // "GET"
+  std::string path;        // without the query
+  std::string query = {};  // what follows the '?', as it came; may be empty
 };
 
 struct HttpReply {

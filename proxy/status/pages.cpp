@@ -1,5 +1,7 @@
 #include "proxy/status/pages.hpp"
 
+#include "proxy/status/page/status_page.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -33,24 +35,24 @@ HttpHandler handler_for(Pages pages) {
     if (request.method != "GET" && request.method != "HEAD") {
       return {.status = 405, .body = "only GET\n", .headers = {{"Allow", "GET, HEAD"}}};
     }
-    return page->second();
+    return page->second(request);
   };
 }
 
 Pages health_pages(const Health& health, Metrics& metrics, std::function<bool()> ready) {
-  const auto ready_page = [ready = std::move(ready)] {
+  const auto ready_page = [ready = std::move(ready)](const HttpRequest&) {
     return ready() ? HttpReply{.body = "OK"}
                    : HttpReply{.status = 503, .body = "no full list of records yet\n"};
   };
   return {{"/readyz", ready_page},
           {"/ready", ready_page},
           {"/healthz",
-           [&health, &metrics] {
+           [&health, &metrics](const HttpRequest&) {
              auto reply = health_reply(health.healthz(Moment::now()));
              metrics.answered_healthz(reply.status);
              return reply;
            }},
-          {"/livez", [&health, &metrics] {
+          {"/livez", [&health, &metrics](const HttpRequest&) {
              auto reply = health_reply(health.livez(Moment::now()));
              metrics.answered_livez(reply.status);
              return reply;
@@ -64,21 +66,32 @@ Pages metrics_pages(MetricsParts parts) {
   };
   auto pings = std::make_shared<std::uint64_t>(0);  // answers of /healthz
   return {{"/healthz",
-           [pings] {
+           [pings](const HttpRequest&) {
              ++*pings;
              return HttpReply{.body = "ok"};
            }},
-          {"/proxyMode", [mode = std::move(parts.mode)] { return HttpReply{.body = mode}; }},
+          {"/proxyMode",
+           [mode = std::move(parts.mode)](const HttpRequest&) { return HttpReply{.body = mode}; }},
           {"/configz",
-           [configz = std::move(parts.configz)] {
+           [configz = std::move(parts.configz)](const HttpRequest&) {
              return HttpReply{.content_type = "application/json",
                               .body = configz,
                               .headers = {{"X-Content-Type-Options", "nosniff"}}};
            }},
+          {"/status", [page = status_page()](const HttpRequest&) { return page; }},
+          {"/status.json",
+           [status = std::move(parts.status)](const HttpRequest& request) {
+             return HttpReply{
+                 .content_type = "application/json",
+                 .body = status(service_query_of_url(request.query)),
+                 .headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}}};
+           }},
           // Of the health checks of this server; Kubernetes' components have these two metrics.
-          {"/metrics/slis", [pings, in_text_format] { return in_text_format(slis_text(*pings)); }},
-          {"/metrics",
-           [text = std::move(parts.metrics), in_text_format] { return in_text_format(text()); }}};
+          {"/metrics/slis", [pings, in_text_format](
+                                const HttpRequest&) { return in_text_format(slis_text(*pings)); }},
+          {"/metrics", [text = std::move(parts.metrics), in_text_format](const HttpRequest&) {
+             return in_text_format(text());
+           }}};
 }
 
 }  // namespace proxy::status

@@ -4,6 +4,7 @@
 #include "proxy/status/health.hpp"
 #include "proxy/status/http_server.hpp"
 #include "proxy/status/metrics.hpp"
+#include "proxy/status/service_list.hpp"
 
 #include <functional>
 #include <map>
@@ -11,7 +12,7 @@
 
 namespace proxy::status {
 
-using Page = std::function<HttpReply()>;
+using Page = std::function<HttpReply(const HttpRequest&)>;
 using Pages = std::map<std::string, Page, std::less<>>;
 
 // A handler that answers GET and HEAD for these paths, else 404 or 405.
@@ -23,12 +24,13 @@ using Pages = std::map<std::string, Page, std::less<>>;
 [[nodiscard]] Pages health_pages(const Health& health, Metrics& metrics,
                                  std::function<bool()> ready);
 
-// What the metrics server shows: /metrics, /metrics/slis, /proxyMode, /configz, and a /healthz that
-// says that the server is there.
+// What the metrics server shows: /metrics, /metrics/slis, /proxyMode, /configz, a /healthz that
+// says that the server is there, the status page /status, and /status.json, from which it lives.
 struct MetricsParts {
   std::string mode;
   std::string configz;                   // JSON
   std::function<std::string()> metrics;  // called for each scrape
+  std::function<std::string(const ServiceQuery&)> status;
 };
 [[nodiscard]] Pages metrics_pages(MetricsParts parts);
 

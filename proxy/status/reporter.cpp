@@ -114,6 +114,8 @@ void Reporter::succeeded(const sync::Outcome& outcome, const modes::SyncReport& 
                 .transactions = report.transactions,
                 .operations = report.operations};
 
+  remember({to_string(outcome.cause), now, outcome.duration, report.operations, true});
+
   const auto news = set_aside_.update(report.set_aside);
   for (const auto& entry : news.added) {
     parts_.log.error(fmt::format("{} is set aside: {}", full_name(entry.name), entry.error.text()));
@@ -165,11 +167,17 @@ void Reporter::say_what_was_done(const sync::Outcome& outcome, const modes::Sync
 void Reporter::failed(const sync::Outcome& outcome, const Error& error) {
   const auto now = parts_.now();
   parts_.metrics.sync_failed(kind_of(outcome.cause), to_string(outcome.cause));
+  remember({to_string(outcome.cause), now, outcome.duration, 0, false});
   failure_ = {
       .error = error.text(), .in_a_row = outcome.failures, .at = now, .retry_in = outcome.retry_in};
   parts_.log.error(fmt::format("sync ({}) failed, attempt {}, next in {:.0f} ms: {}",
                                to_string(outcome.cause), outcome.failures,
                                milliseconds(outcome.retry_in), error.text()));
+}
+
+void Reporter::remember(const SyncRecord& record) {
+  if (history_.size() == kMostRecords) history_.pop_front();
+  history_.push_back(record);
 }
 
 // A program that fights us would fill the log: the same one is named at most once a second, and

@@ -10,6 +10,7 @@
 #include "proxy/sync/scheduler.hpp"
 #include "proxy/sync/set_aside.hpp"
 
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -32,6 +33,14 @@ struct LastSync {
   std::chrono::nanoseconds duration{0};
   std::size_t transactions = 0;
   std::size_t operations = 0;
+};
+// One of the latest syncs, for whoever wants to see how they went.
+struct SyncRecord {
+  std::string_view cause;  // as in sync::to_string
+  Moment at;               // its end
+  std::chrono::nanoseconds duration{0};
+  std::size_t operations = 0;
+  bool succeeded = true;
 };
 struct LastFailure {
   std::string error;
@@ -57,6 +66,9 @@ class Reporter final : public sync::Observer {
   void noticed(const modes::OutsideChange& change) override;
 
   [[nodiscard]] const std::optional<LastSync>& last_sync() const { return last_sync_; }
+  // The latest kMostRecords, oldest first.
+  static constexpr std::size_t kMostRecords = 240;
+  [[nodiscard]] const std::deque<SyncRecord>& history() const { return history_; }
   // Empty while syncs succeed.
   [[nodiscard]] const std::optional<LastFailure>& failure() const { return failure_; }
   [[nodiscard]] const sync::SetAsideBook& set_aside() const { return set_aside_; }
@@ -67,6 +79,7 @@ class Reporter final : public sync::Observer {
   void failed(const sync::Outcome& outcome, const Error& error);
   void say_what_was_done(const sync::Outcome& outcome, const modes::SyncReport& report);
   void say_remarks();
+  void remember(const SyncRecord& record);
 
   ReporterParts parts_;
   sync::ProgrammingLatency latency_;
@@ -74,6 +87,7 @@ class Reporter final : public sync::Observer {
   std::vector<sources::Problem> remarks_;  // those that were said
   std::optional<LastSync> last_sync_;
   std::optional<LastFailure> failure_;
+  std::deque<SyncRecord> history_;
   std::size_t outside_changes_ = 0;
   bool tampered_ = false;  // since the last repair
   modes::OutsideChange last_noticed_;

@@ -13,6 +13,10 @@ double seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>{duration}.count();
 }
 
+std::int64_t milliseconds_since_1970(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
 void write_count(JsonWriter& json, std::string_view name, std::size_t value) {
   json.key(name).number(static_cast<std::int64_t>(value));
 }
@@ -38,6 +42,36 @@ void write_failure(JsonWriter& json, const std::optional<LastFailure>& failure) 
   json.key("inARow").number(std::int64_t{failure->in_a_row});
   json.key("retryInSeconds").number(seconds(failure->retry_in));
   json.end_object();
+}
+
+void write_history(JsonWriter& json, const std::deque<SyncRecord>& history) {
+  json.key("history").begin_array();
+  for (const auto& sync : history) {
+    json.begin_object();
+    json.key("at").number(milliseconds_since_1970(sync.at.wall));
+    json.key("cause").text(sync.cause);
+    json.key("durationSeconds").number(seconds(sync.duration));
+    write_count(json, "operations", sync.operations);
+    json.key("succeeded").boolean(sync.succeeded);
+    json.end_object();
+  }
+  json.end_array();
+}
+
+// By name; those that have labels once for each.
+void write_figures(JsonWriter& json, const std::vector<modes::Mode::Figure>& figures) {
+  json.key("figures").begin_array();
+  for (const auto& figure : figures) {
+    if (figure.histogram) continue;
+    json.begin_object();
+    json.key("name").text(figure.name);
+    json.key("labels").begin_object();
+    for (const auto& [name, value] : figure.labels) json.key(name).text(value);
+    json.end_object();
+    json.key("value").number(figure.value);
+    json.end_object();
+  }
+  json.end_array();
 }
 
 void write_set_aside(JsonWriter& json, const sync::SetAsideBook& book) {
@@ -101,6 +135,10 @@ std::string status_document(const StatusParts& parts, Moment now) {
     json.key(service.text()).text(why);
   }
   json.end_object();
+  json.key("now").number(milliseconds_since_1970(now.wall));
+  write_history(json, parts.reporter.history());
+  write_figures(json, parts.figures);
+  write_services(json, parts.table, parts.reporter.set_aside(), parts.services);
   json.end_object();
   return json.take();
 }

@@ -1,8 +1,10 @@
-// The reply to the admin command "status": what the daemon is doing, as JSON.
+// What the daemon is doing, as JSON: the reply to the admin command "status", and what the status
+// page shows.
 #pragma once
 
 #include "proxy/status/health.hpp"
 #include "proxy/status/reporter.hpp"
+#include "proxy/status/service_list.hpp"
 
 #include <map>
 #include <string>
@@ -21,6 +23,8 @@ struct StatusParts {
   const Reporter& reporter;
   const std::vector<sources::Problem>& problems;
   std::map<records::ObjectName, std::string> health_check_failures;
+  ServiceQuery services = {};                     // which of them to show
+  std::vector<modes::Mode::Figure> figures = {};  // of the mode
 };
 
 // Lists are cut to their first 100 entries; their full lengths are in "counts".

@@ -11,6 +11,7 @@ namespace netns {
 namespace {
 
 using testing::AllOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 
 constexpr const char* kService = R"(
@@ -96,8 +97,15 @@ TEST_F(AskTheDaemon, AMistakeIsOneLineAndAStatus) {
 TEST_F(AskTheDaemon, StatusSaysThatAllIsInForce) {
   const auto said = run_viaduct(lab_->node(), {"status"});
   EXPECT_EQ(said.status, 0);
-  EXPECT_THAT(said.output, AllOf(HasSubstr("mode iptables, node node-a"),
-                                 HasSubstr("healthy           true"), HasSubstr("last sync")));
+  EXPECT_THAT(said.output,
+              AllOf(HasSubstr("mode iptables, node node-a"), HasSubstr("healthy           true"),
+                    HasSubstr("last sync"),
+                    ContainsRegex("ns1/web:http +TCP +172.30.0.41:80 +up +10.180.0.1:80")));
+  const auto one = run_viaduct(lab_->node(), {"status", "fd00:10:180::1", "-o", "json"});
+  const auto rows = YAML::Load(one.output)["services"]["rows"];
+  ASSERT_EQ(rows.size(), 1U) << one.output;
+  EXPECT_EQ(rows[0]["name"].as<std::string>(), "ns1/web:http");
+  EXPECT_EQ(rows[0]["family"].as<std::string>(), "IPv6");
 }
 
 }  // namespace

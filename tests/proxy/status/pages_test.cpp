@@ -60,7 +60,10 @@ TEST_F(HealthPages, HaveNoOtherPathsOrMethods) {
 
 TEST(MetricsPages, AreMetricsModeConfigurationAndOk) {
   const auto handler = handler_for(metrics_pages(
-      {.mode = "iptables", .configz = R"({"a":1})", .metrics = [] { return "x 1\n"; }}));
+      {.mode = "iptables",
+       .configz = R"({"a":1})",
+       .metrics = [] { return "x 1\n"; },
+       .status = [](const ServiceQuery& query) { return "{\"" + query.filter + "\":1}"; }}));
   const auto get = [&](const std::string& path) {
     return handler({.method = "GET", .path = path});
   };
@@ -73,6 +76,10 @@ TEST(MetricsPages, AreMetricsModeConfigurationAndOk) {
   EXPECT_EQ(get("/configz").content_type, "application/json");
   EXPECT_EQ(get("/proxyMode").body, "iptables");
   EXPECT_EQ(get("/metrics").body, "x 1\n");
+  EXPECT_THAT(get("/status").content_type, HasSubstr("text/html"));
+  EXPECT_EQ(get("/status.json").content_type, "application/json");
+  EXPECT_EQ(handler({.method = "GET", .path = "/status.json", .query = "filter=a%22"}).body,
+            R"({"a"":1})");
   EXPECT_THAT(get("/metrics").content_type, HasSubstr("version=0.0.4"));
 }
 
