@@ -16,6 +16,7 @@
 #include "proxy/config/command_line.hpp"
 #include "proxy/config/configuration_file.hpp"
 #include "proxy/config/from_flags.hpp"
+#include "proxy/config/reference.hpp"
 #include "proxy/daemon.hpp"
 #include "proxy/forwarding_table.hpp"
 #include "proxy/host/conntrack_settings.hpp"
@@ -392,6 +393,15 @@ int ask_daemon(const config::CommandLine& line) {
   return kDone;
 }
 
+// help [FORM]; --help beside another command's arguments is plain help.
+int help(const config::CommandLine& line) {
+  const bool asked_by_name = !line.flags.boolean("help") && !line.arguments.empty();
+  const auto text = config::reference(asked_by_name ? line.arguments.front() : "");
+  if (!text) return complain(text.error(), kMisused);
+  fmt::print("{}", *text);
+  return kDone;
+}
+
 int perform(const config::CommandLine& line) {
   switch (line.command) {
     case config::Command::run:
@@ -411,8 +421,7 @@ int perform(const config::CommandLine& line) {
       fmt::print("{}{}\n", line.flags.text("version") == "raw" ? "" : "viaduct ", VIADUCT_VERSION);
       return kDone;
     case config::Command::help:
-      fmt::print("{}", config::help_text());
-      return kDone;
+      return help(line);
   }
   return kMisused;
 }

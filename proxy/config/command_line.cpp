@@ -10,11 +10,6 @@
 namespace proxy::config {
 namespace {
 
-struct CommandName {
-  Command command;
-  std::string_view name;
-  std::string_view help;
-};
 constexpr std::array kCommands{
     CommandName{Command::run, "run",
                 "Forward this node's services; the command when none is given"},
@@ -34,7 +29,8 @@ constexpr std::array kCommands{
     CommandName{Command::env, "env",
                 "NAMESPACE: the environment variables by which its pods find services"},
     CommandName{Command::version, "version", "Print the version"},
-    CommandName{Command::help, "help", "Print this"},
+    CommandName{Command::help, "help",
+                "[man|bash|zsh|markdown]: print this, also as man page, completion or reference"},
 };
 
 // Levenshtein's distance: how many characters to add, drop or change.
@@ -102,7 +98,7 @@ Written short_form(std::string_view word) {
 
 bool takes_arguments(Command command) {
   return command == Command::dns || command == Command::explain || command == Command::env ||
-         command == Command::status;
+         command == Command::status || command == Command::help;
 }
 
 std::optional<Command> command_named(std::string_view name) {
@@ -139,6 +135,10 @@ std::string wrapped(std::string_view text, std::size_t width, std::size_t indent
 }
 
 }  // namespace
+
+std::span<const CommandName> commands() {
+  return kCommands;
+}
 
 Result<CommandLine> parse_command_line(std::span<const std::string> words) {
   CommandLine line;

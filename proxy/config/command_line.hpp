@@ -16,8 +16,17 @@ namespace proxy::config {
 struct CommandLine {
   Command command = Command::run;
   FlagValues flags;
-  std::vector<std::string> arguments;  // of dns, status, explain and env; the others take none
+  std::vector<std::string>
+      arguments;  // of dns, status, explain, env and help; the others take none
 };
+
+// The subcommands as help shows them, in its order.
+struct CommandName {
+  Command command;
+  std::string_view name;
+  std::string_view help;
+};
+[[nodiscard]] std::span<const CommandName> commands();
 
 // `words` without the program's name. Without a subcommand it is run; --cleanup, --version and
 // --help choose their command whatever else is given. Fails with one line that names the word.
