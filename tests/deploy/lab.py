@@ -66,14 +66,15 @@ def fetch(url):
 
 
 class Daemon:
-    """`viaduct run` until the end of the `with`."""
+    """`viaduct run` until the end of the `with`; `launcher` is a command that becomes it."""
 
-    def __init__(self, viaduct, *flags, manifests=MANIFESTS):
+    def __init__(self, viaduct, *flags, manifests=MANIFESTS, launcher=()):
         self.home = tempfile.TemporaryDirectory(prefix="viaduct-deploy-")
+        os.chmod(self.home.name, 0o755)
         self.manifests = os.path.join(self.home.name, "all.yaml")
         self.write(manifests)
         self.process = subprocess.Popen(
-            [viaduct, "run", "--manifests=" + self.manifests, "--hostname-override=node-1",
+            [*launcher, viaduct, "run", "--manifests=" + self.manifests, "--hostname-override=node-1",
              "--cluster-cidr=10.244.0.0/16,fd00:244::/48", *flags], start_new_session=True)
 
     def write(self, manifests):
