@@ -232,11 +232,13 @@ Result<void> AdminSocket::listen(const std::filesystem::path& path) {
 
 void AdminSocket::stop() {
   if (std::exchange(impl_->stopped, true)) return;
-  boost::system::error_code ignored;
-  impl_->acceptor.close(ignored);
+  // While we listen nobody takes the path; a moment after we have closed somebody may have it, and
+  // with the very inode number that ours had.
   if (impl_->identity && identity_of(impl_->path) == impl_->identity) {
     (void)::unlink(impl_->path.c_str());
   }
+  boost::system::error_code ignored;
+  impl_->acceptor.close(ignored);
 }
 
 Result<std::string> ask_admin(const std::filesystem::path& path, std::string_view request,
