@@ -143,7 +143,8 @@ TEST_P(ChangeOfMode, AtARestartLosesNoConnection) {
   auto flags = flags_for(usual_settings(), GetParam()[1]);
   flags.emplace_back("--take-over");
   Daemon next{lab_->node(), lab_->cluster(), flags};
-  EXPECT_EQ(lab_->daemon().process().wait(std::chrono::seconds{20}), 0) << said();
+  // The userspace mode waits a while for one of its kind, and goes on serving meanwhile.
+  EXPECT_EQ(lab_->daemon().process().wait(std::chrono::seconds{60}), 0) << said();
   next.wait_until_healthy();
   go_on_connecting();
   expect_that_nobody_noticed();
