@@ -54,7 +54,8 @@ bool has_form(Type type, Bytes data) {
 }
 
 // Names in a message of which some bytes are others in the replies made from it: the header and the
-// TTLs. A name that a pointer (RFC 1035 §4.1.4) leads through them would be another there.
+// TTLs. A name that a pointer leads through them, or anywhere but to a prior occurrence of a name
+// (RFC 1035 §4.1.4), would be another there.
 class LastingNames {
  public:
   explicit LastingNames(Bytes message) : message_{message}, changes_(message.size()) {
@@ -75,15 +76,18 @@ class LastingNames {
 
  private:
   // Requires that a well-formed name stands there.
-  [[nodiscard]] bool lasts(std::size_t at) const {
-    while (true) {
+  [[nodiscard]] bool lasts(const std::size_t begin) const {
+    bool prior = false;  // behind a pointer
+    for (std::size_t at = begin;;) {
       const std::uint8_t length = message_[at];
       const bool jumps = (length & kPointer) == kPointer;
       const std::size_t size = jumps ? 2 : std::size_t{length} + 1;
+      if (prior && at + size > begin) return false;
       for (std::size_t i = at; i < at + size; ++i) {
         if (changes_[i]) return false;
       }
       if (length == 0) return true;
+      prior = prior || jumps;
       at = jumps ? std::size_t{length & 0x3fu} << 8 | message_[at + 1] : at + size;
     }
   }
