@@ -13,6 +13,7 @@ using netfilter::DeleteRule;
 using netfilter::DeleteTable;
 using netfilter::Observation;
 using netfilter::ObservedChain;
+using netfilter::ObservedRule;
 using netfilter::RewriteChain;
 
 // How often it is planned anew because others commit meanwhile.
@@ -39,16 +40,25 @@ class Plan {
 
  private:
   void empty(const ChainKey& key, const ObservedChain& chain) {
-    out_.report.rules += chain.our_rules;
     const bool ours = chain.marked || (chain.our_rules > 0 && !chain.base);
     if (ours && chain.foreign_rules == 0 && !held_.contains(key)) {
       if (chain.our_rules > 0) out_.transaction.push_back(RewriteChain{key, false, {}, {}});
+      out_.report.rules += chain.our_rules;
       deletable_.insert(key);
       return;
     }
     for (const auto& rule : chain.rules) {
-      if (rule.ours) out_.transaction.push_back(DeleteRule{key, rule.handle});
+      if (!rule.ours || leads_to_others(key, rule)) continue;
+      out_.transaction.push_back(DeleteRule{key, rule.handle});
+      ++out_.report.rules;
     }
+  }
+
+  // kube-proxy, back on the node, fills its chains anew but leaves jumps as it finds them: they are
+  // the only way to its rules now.
+  [[nodiscard]] bool leads_to_others(const ChainKey& from, const ObservedRule& rule) const {
+    const auto* to = seen_.find({from.family, from.table, rule.jumps_to});
+    return to != nullptr && to->our_rules == 0 && to->foreign_rules > 0;
   }
 
   void delete_table(netfilter::Family family, netfilter::Table table, bool marked) {
