@@ -23,6 +23,13 @@ class Plan {
  public:
   explicit Plan(const Observation& seen) : seen_{seen} {
     for (const auto& [from, to] : seen.foreign_jumps) held_.insert({from.family, from.table, to});
+    for (const auto& [key, chain] : seen.chains) {
+      if (!chain.base || !is_succeeded(key.family)) continue;
+      for (const auto& rule : chain.rules) {
+        const ChainKey to{key.family, key.table, rule.jumps_to};
+        if (rule.ours && holds_nothing_of_ours(to)) taken_over_.insert(to);
+      }
+    }
   }
 
   CleanupPlan build() && {
@@ -40,6 +47,7 @@ class Plan {
 
  private:
   void empty(const ChainKey& key, const ObservedChain& chain) {
+    if (taken_over_.contains(key)) return;
     const bool ours = chain.marked || (chain.our_rules > 0 && !chain.base);
     if (ours && chain.foreign_rules == 0 && !held_.contains(key)) {
       if (chain.our_rules > 0) out_.transaction.push_back(RewriteChain{key, false, {}, {}});
@@ -54,11 +62,19 @@ class Plan {
     }
   }
 
-  // kube-proxy, back on the node, fills its chains anew but leaves jumps as it finds them: they are
-  // the only way to its rules now.
+  // kube-proxy, back on the node, fills its chains anew, some with nothing yet, but leaves the
+  // jumps to them as it finds them: these are the only way to its rules now.
   [[nodiscard]] bool leads_to_others(const ChainKey& from, const ObservedRule& rule) const {
-    const auto* to = seen_.find({from.family, from.table, rule.jumps_to});
-    return to != nullptr && to->our_rules == 0 && to->foreign_rules > 0;
+    return taken_over_.contains({from.family, from.table, rule.jumps_to});
+  }
+  [[nodiscard]] bool is_succeeded(netfilter::Family family) const {
+    const auto* services =
+        seen_.find({family, netfilter::Table::nat, netfilter::ChainName{"KUBE-SERVICES"}});
+    return services != nullptr && services->our_rules == 0 && services->foreign_rules > 0;
+  }
+  [[nodiscard]] bool holds_nothing_of_ours(const ChainKey& key) const {
+    const auto* chain = seen_.find(key);
+    return chain != nullptr && chain->our_rules == 0;
   }
 
   void delete_table(netfilter::Family family, netfilter::Table table, bool marked) {
@@ -73,6 +89,7 @@ class Plan {
 
   const Observation& seen_;
   std::set<ChainKey> held_;
+  std::set<ChainKey> taken_over_;  // behind jumps of ours from built-in chains
   std::set<ChainKey> deletable_;
   CleanupPlan out_;
 };

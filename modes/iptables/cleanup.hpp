@@ -11,8 +11,8 @@ struct CleanupReport {
   std::size_t chains = 0;
 };
 
-// What is to be done to a ruleset: every rule that bears our mark goes, unless it is a jump to a
-// chain that others have filled since, and nobody but they; a chain goes when all its rules were
+// What is to be done to a ruleset: every rule that bears our mark goes, unless it is a jump
+// from a built-in chain and another proxy has filled the chains since; a chain goes when all its rules were
 // ours and no rule of others jumps to it; built-in chains and tables go when we created them and
 // nothing is left in them. Pure.
 struct CleanupPlan {

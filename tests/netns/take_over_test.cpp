@@ -122,6 +122,9 @@ TEST_F(TakeOver, CleanupAfterKubeProxyHasStartedTakesOnlyWhatIsOurs) {
   go_on_connecting();
   expect_that_nobody_noticed();
   expect_all_flows();
+  // Nothing to refuse at the moment, but there will be.
+  EXPECT_THAT(run_or_fail(lab_->node().net, {"iptables-save", "-t", "filter"}),
+              HasSubstr("-A OUTPUT -m conntrack --ctstate NEW"));
   // Whoever starts us again finds a node of kube-proxy's.
   lab_->start();
   lab_->settle();
