@@ -60,6 +60,7 @@ struct TcpService::Impl : std::enable_shared_from_this<TcpService::Impl> {
         limits{tcp_limits} {}
 
   asio::awaitable<void> accept(std::shared_ptr<tcp::acceptor> acceptor);
+  void accept_queued(tcp::acceptor& acceptor);
   void admit(tcp::socket socket);
 
   struct Answered {
@@ -157,6 +158,16 @@ asio::awaitable<void> TcpService::Impl::accept(std::shared_ptr<tcp::acceptor> ac
       continue;
     }
     admit(std::move(socket));
+  }
+}
+
+// Clients whose connection the kernel has made already: closing the socket would reset them.
+void TcpService::Impl::accept_queued(tcp::acceptor& acceptor) {
+  boost::system::error_code error;
+  (void)acceptor.non_blocking(true, error);
+  while (!error) {
+    auto socket = acceptor.accept(error);
+    if (!error) admit(std::move(socket));
   }
 }
 
@@ -374,7 +385,10 @@ void TcpService::leave() {
 
 void TcpService::stop() {
   boost::system::error_code ignored;
-  for (const auto& acceptor : impl_->acceptors) (void)acceptor->close(ignored);
+  for (const auto& acceptor : impl_->acceptors) {
+    impl_->accept_queued(*acceptor);
+    (void)acceptor->close(ignored);
+  }
   for (const auto& weak : std::list{impl_->open}) {
     const auto connection = weak.lock();
     if (!connection) continue;
