@@ -9,11 +9,9 @@
 //
 // The first byte a client sends says what it wants: 'b' bytes without end, 'e' its bytes back.
 // bench/userspace_peers runs it against every peer in turn, on the same cores.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include "bench/loopback_sockets.hpp"
+
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,49 +28,16 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using bench::connect_to;
+using bench::listen_at;
+using bench::loopback;
+using bench::no_delay;
+using bench::raise_descriptor_limit;
 constexpr std::size_t kMessage = 64;
-
-sockaddr_in address_of(const char* port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(port)));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-void raise_descriptor_limit() {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-void no_delay(int fd) {
-  const int on = 1;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
-int connect_to(const sockaddr_in& address) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    std::perror("connect");
-    std::exit(1);
-  }
-  no_delay(fd);
-  return fd;
-}
 
 int serve(const char* port) {
   raise_descriptor_limit();
-  const auto address = address_of(port);
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-      ::listen(listener, 4096) != 0) {
-    std::perror("listen");
-    return 1;
-  }
+  const int listener = listen_at(port);
   const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
   const auto watch = [&](int fd, std::uint32_t events, int operation) {
     epoll_event event{};
@@ -121,7 +86,7 @@ int serve(const char* port) {
 }
 
 int measure_bulk(const char* port, double seconds, int connections) {
-  const auto address = address_of(port);
+  const auto address = loopback(port);
   std::vector<std::uint64_t> bytes(static_cast<std::size_t>(connections), 0);
   std::vector<std::thread> threads;
   const auto began = Clock::now();
@@ -184,7 +149,7 @@ void print_percentiles(std::vector<double> times, double seconds) {
 }
 
 int measure_exchanges(const char* port, double seconds, int connections, bool open_each) {
-  const auto address = address_of(port);
+  const auto address = loopback(port);
   std::vector<std::vector<double>> times(static_cast<std::size_t>(connections));
   std::vector<std::thread> threads;
   const auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(
@@ -205,7 +170,7 @@ int measure_exchanges(const char* port, double seconds, int connections, bool op
 
 int hold_idle(const char* port, int connections) {
   raise_descriptor_limit();
-  const auto address = address_of(port);
+  const auto address = loopback(port);
   std::vector<int> fds;
   for (int i = 0; i < connections; ++i) {
     fds.push_back(connect_to(address));
