@@ -1,17 +1,16 @@
 #include "proxy/daemon.hpp"
 
+#include "proxy/answers.hpp"
 #include "proxy/environment/environment.hpp"
-#include "proxy/explain/document.hpp"
 #include "proxy/host/conntrack_settings.hpp"
 #include "proxy/host/file_watch.hpp"
 #include "proxy/host/process.hpp"
 #include "proxy/host/service_manager.hpp"
+#include "proxy/listeners.hpp"
 #include "proxy/predecessor.hpp"
-#include "proxy/status/admin_socket.hpp"
 #include "proxy/status/pages.hpp"
 #include "proxy/status/reporter.hpp"
 #include "proxy/status/service_health.hpp"
-#include "proxy/status/status_document.hpp"
 #include "proxy/succession.hpp"
 #include "proxy/sync/intake.hpp"
 #include "proxy/sync/scheduler.hpp"
@@ -42,9 +41,7 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
-constexpr auto kBindRetry = 5s;         // as kube-proxy
-constexpr auto kTakeOverRetry = 100ms;  // while another daemon is about to end
-constexpr auto kShutdownTime = 10s;     // a third of the grace that Kubernetes gives a pod
+constexpr auto kShutdownTime = 10s;  // a third of the grace that Kubernetes gives a pod
 
 std::function<double()> uniform_chance() {
   return [engine = std::mt19937{std::random_device{}()}]() mutable {
@@ -59,14 +56,8 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
 
  private:
   // Start, step by step.
-  Result<void> listen();
-  Result<void> listen(status::HttpServer& server, std::string_view name,
-                      const std::optional<config::SocketAddress>& address);
-  Result<void> listen_for_admin();
   Result<void> serve_names();
-  void say_listening(std::string_view name, const config::SocketAddress& address);
-  static asio::awaitable<void> keep_binding(Daemon& self, status::HttpServer& server,
-                                            std::string name, config::SocketAddress address);
+  [[nodiscard]] Listeners::Parts listeners_parts();
   void set_up_conntrack();
 
   // End.
@@ -95,16 +86,6 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   void finished(const sync::Outcome& outcome) override;
   void noticed(const modes::OutsideChange& change) override { reporter_.noticed(change); }
 
-  // What is asked.
-  [[nodiscard]] std::string metrics_text() const;
-  [[nodiscard]] std::string status_text(status::ServiceQuery services) const;
-
-  [[nodiscard]] std::string dns_text() const;
-  void query(const status::AdminRequest& request, status::AdminReply reply);
-  [[nodiscard]] std::string environment(const status::AdminRequest& request) const;
-  [[nodiscard]] std::string explanation(const status::AdminRequest& request) const;
-  [[nodiscard]] explain::NodeView node_view() const;
-
   [[nodiscard]] bool forwards() const { return config_.mode != config::ProxyMode::none; }
 
   const DaemonParts& parts_;
@@ -116,8 +97,6 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
 
   const host::ServiceManager service_manager_ = host::ServiceManager::from_environment();
   bool records_are_complete_ = false;  // the source has given its first full list
-  bool serves_admin_ = false;
-  bool has_predecessor_ = false;  // another daemon goes on until then: --take-over
   asio::steady_timer complete_{io_, asio::steady_timer::time_point::max()};  // cancelled: they are
   status::Health health_;
   status::Metrics metrics_;
@@ -132,16 +111,29 @@ class Daemon final : public sync::Observer, public sync::IntakeListener {
   std::unique_ptr<sync::Alarm> alarm_ = sync::steady_alarm(io_.get_executor());
   std::unique_ptr<modes::Mode> mode_;
   Succession succession_{{.log = log_,
-                          .can_be_told_to_end = [this] { return serves_admin_; },
+                          .can_be_told_to_end = [this] { return listeners_.serve_admin(); },
                           .sockets = [this] { return mode_->sockets_to_hand_over(); }}};
   std::optional<sync::Scheduler> scheduler_;
   std::unique_ptr<NameService> names_;
   sync::Intake intake_;
   std::unique_ptr<sources::Source> source_;
 
-  status::HttpServer health_server_;
-  status::HttpServer metrics_server_;
-  status::AdminSocket admin_;
+  Answers answers_{{.executor = io_.get_executor(),
+                    .version = parts_.version,
+                    .config = config_,
+                    .started = started_,
+                    .table = table_,
+                    .environment = environment_,
+                    .intake = intake_,
+                    .records_are_complete = records_are_complete_,
+                    .health = health_,
+                    .metrics = metrics_,
+                    .reporter = reporter_,
+                    .service_health = service_health_,
+                    .listening = listening_,
+                    .mode = mode_,
+                    .names = names_}};
+  Listeners listeners_{listeners_parts()};
 };
 
 Daemon::Daemon(const DaemonParts& parts)
@@ -165,35 +157,9 @@ Daemon::Daemon(const DaemonParts& parts)
            .proxy_healthy = [this] { return health_.is_healthy(status::Moment::now()); }}},
       intake_{table_, *this,
               forwards() || !parts.config.dns.is_served() ? sync::Intake::Keep::all
-                                                          : sync::Intake::Keep::node},
-      health_server_{
-          io_.get_executor(),
-          status::handler_for(status::health_pages(
-              health_, metrics_,
-              [this] { return records_are_complete_ && (!names_ || names_->ready()); }))},
-      metrics_server_{io_.get_executor(),
-                      status::handler_for(status::metrics_pages(
-                          {.mode = std::string{to_string(parts.config.mode)},
-                           .configz = parts.configz,
-                           .metrics = [this] { return metrics_text(); },
-                           .status = [this](const auto& query) { return status_text(query); }}))},
-      admin_{
-          io_.get_executor(),
-          {{"status", status::at_once([this](const auto& asked) {
-              return status_text(status::service_query_of_request(asked.json));
-            })},
-           {"explain", status::at_once([this](const auto& asked) { return explanation(asked); })},
-           {"env", status::at_once([this](const auto& asked) { return environment(asked); })},
-           {"dns", status::at_once([this](const auto&) { return dns_text(); })},
-           {"query", [this](const auto& asked, auto reply) { query(asked, std::move(reply)); }},
-           {"end", status::at_once([this](const auto&) {
-              if (mode_) mode_->expect_successor();
-              (void)std::raise(SIGTERM);  // one way to end
-              return std::string{R"({"ending":true})"};
-            })}}} {}
+                                                          : sync::Intake::Keep::node} {}
 
-// ── start
-// ─────────────────────────────────────────────────────────────────────────────────────────
+// ── start ────────────────────────────────────────────────────────────────────────────────────────
 
 Result<void> Daemon::run() {
   (void)std::signal(SIGHUP, SIG_IGN);   // manifests are watched, there is nothing to reload
@@ -205,7 +171,7 @@ Result<void> Daemon::run() {
 
   if (const auto watching = watch_configuration(); !watching) return watching.error();
   // Whether a daemon runs here already is known before anything is touched.
-  if (const auto listening = listen(); !listening) return listening.error();
+  if (const auto listening = listeners_.open(); !listening) return listening.error();
   if (const auto serving = serve_names(); !serving) return serving.error();
   if (forwards()) set_up_conntrack();
 
@@ -238,62 +204,28 @@ Result<void> Daemon::run() {
   return {};
 }
 
-Result<void> Daemon::listen() {
-  if (const auto admin = listen_for_admin(); !admin) return admin.error();
-  if (const auto health = listen(health_server_, "healthz", config_.healthz); !health) {
-    return health.error();
-  }
-  return listen(metrics_server_, "metrics", config_.metrics);
-}
-
-Result<void> Daemon::listen_for_admin() {
-  if (config_.admin_socket.empty()) return {};
-  const auto listening = admin_.listen(config_.admin_socket);
-  serves_admin_ = listening.has_value();
-  if (listening) return {};
-  if (listening.error().code == std::errc::address_in_use) {
-    if (!config_.take_over) return listening.error();
-    log_.info("another daemon runs here; taking over from it once all records are known");
-    has_predecessor_ = true;
-    return {};
-  }
-  // Without privileges, or on a read-only file system, forwarding may work all the same.
-  log_.warning(fmt::format("no admin socket: {}", listening.error().text()));
-  return {};
-}
-
-Result<void> Daemon::listen(status::HttpServer& server, std::string_view name,
-                            const std::optional<config::SocketAddress>& address) {
-  if (!address) return {};
-  const auto listening = server.listen(*address);
-  if (listening) {
-    say_listening(name, *listening);
-    return {};
-  }
-  auto error = within(name, listening.error());
-  if (config_.bind_address_hard_fail && !has_predecessor_) return error;
-  if (!has_predecessor_) {
-    log_.error(fmt::format("{}; trying again every {} s", error.text(), kBindRetry.count()));
-  }
-  asio::co_spawn(io_, keep_binding(*this, server, std::string{name}, *address),
-                 [this](const std::exception_ptr& failed) { fail(failed); });
-  return {};
-}
-
-asio::awaitable<void> Daemon::keep_binding(Daemon& self, status::HttpServer& server,
-                                           std::string name, config::SocketAddress address) {
-  asio::steady_timer timer{self.io_};
-  while (true) {
-    timer.expires_after(self.has_predecessor_ ? asio::steady_timer::duration{kTakeOverRetry}
-                                              : kBindRetry);
-    co_await timer.async_wait(asio::use_awaitable);
-    const auto listening = server.listen(address);
-    if (listening) {
-      self.say_listening(name, *listening);
-      co_return;
-    }
-    self.log_.detail(2, within(name, listening.error()).text());
-  }
+Listeners::Parts Daemon::listeners_parts() {
+  auto commands = answers_.admin_commands();
+  commands.emplace("end", status::at_once([this](const auto&) {
+                     if (mode_) mode_->expect_successor();
+                     (void)std::raise(SIGTERM);  // one way to end
+                     return std::string{R"({"ending":true})"};
+                   }));
+  const auto names_are_ready = [this] {
+    return records_are_complete_ && (!names_ || names_->ready());
+  };
+  return {.executor = io_.get_executor(),
+          .config = config_,
+          .log = log_,
+          .failed = [this](const std::exception_ptr& error) { fail(error); },
+          .addresses = listening_,
+          .health = status::handler_for(status::health_pages(health_, metrics_, names_are_ready)),
+          .metrics = status::handler_for(status::metrics_pages(
+              {.mode = std::string{to_string(config_.mode)},
+               .configz = parts_.configz,
+               .metrics = [this] { return answers_.metrics(); },
+               .status = [this](const auto& query) { return answers_.status(query); }})),
+          .admin = std::move(commands)};
 }
 
 Result<void> Daemon::serve_names() {
@@ -301,14 +233,8 @@ Result<void> Daemon::serve_names() {
   if (!names) return names.error();
   names_ = std::move(*names);
   if (!names_) return {};
-  for (const auto& address : names_->listening()) log_.info(fmt::format("dns at {}", address));
-  listening_["dns"] = fmt::format("{}", fmt::join(names_->listening(), ","));
+  listeners_.note("dns", fmt::format("{}", fmt::join(names_->listening(), ",")));
   return {};
-}
-
-void Daemon::say_listening(std::string_view name, const config::SocketAddress& address) {
-  listening_[std::string{name}] = address.text();
-  log_.info(fmt::format("{} at {}", name, address.text()));
 }
 
 void Daemon::set_up_conntrack() {
@@ -325,8 +251,7 @@ void Daemon::set_up_conntrack() {
   }
 }
 
-// ── end
-// ───────────────────────────────────────────────────────────────────────────────────────────
+// ── end ──────────────────────────────────────────────────────────────────────────────────────────
 
 asio::awaitable<void> Daemon::end_on_signal(Daemon& self) {
   asio::signal_set signals{self.io_, SIGTERM, SIGINT};
@@ -412,21 +337,18 @@ asio::awaitable<void> Daemon::take_over(Daemon& self) {
     self.io_.stop();
     co_return;
   }
-  if (const auto admin = self.listen_for_admin(); !admin) self.log_.error(admin.error().text());
+  self.listeners_.predecessor_ended();
   self.log_.info("the other daemon has ended, taken over");
-  self.has_predecessor_ = false;
 }
 
 asio::awaitable<void> Daemon::forward(Daemon& self) {
-  if (self.has_predecessor_) co_await take_over(self);
+  if (self.listeners_.have_predecessor()) co_await take_over(self);
   if (self.failure_) co_return;
   co_await self.scheduler_->run();
   // Nothing is written any more, so who takes over may begin while a mode ends its connections.
   if (self.names_) self.names_->stop();
   self.service_health_.stop();
-  self.health_server_.stop();
-  self.metrics_server_.stop();
-  self.admin_.stop();
+  self.listeners_.close();
   co_await self.mode_->shut_down();
   self.io_.stop();
 }
@@ -441,8 +363,7 @@ void Daemon::fail(const std::exception_ptr& error) {
   io_.stop();
 }
 
-// ── what happens
-// ──────────────────────────────────────────────────────────────────────────────────
+// ── what happens ─────────────────────────────────────────────────────────────────────────────────
 
 void Daemon::records_replaced(std::size_t count) {
 #ifdef __GLIBC__
@@ -488,104 +409,6 @@ void Daemon::finished(const sync::Outcome& outcome) {
   for (const auto& error : host::apply(std::exchange(missing_settings_, {}))) {
     log_.warning(fmt::format("{}; it stays as it is", error.text()));
   }
-}
-
-// ── what is asked
-// ─────────────────────────────────────────────────────────────────────────────────
-
-std::string Daemon::metrics_text() const {
-  status::MomentaryFigures now;
-  now.service_ports = table_.size();
-  now.endpoints = table_.endpoint_count();
-  now.set_aside = reporter_.set_aside().all().size();
-  now.record_problems = intake_.current_problems().size();
-  if (mode_) now.mode = mode_->figures();
-  now.process = status::process_figures();
-  table_.for_each([&](const state::ServicePortName& name, const state::ServicePort& port) {
-    now.no_local_endpoints.add(name.family, port);
-  });
-  auto text = metrics_.text(now);
-  if (names_) text += names_->metrics();
-  return text;
-}
-
-std::string Daemon::dns_text() const {
-  if (!names_) return status::admin_error("dns: no DNS server, see --dns-bind-address");
-  std::vector<std::string> addresses;
-  for (const auto& address : names_->listening())
-    addresses.push_back(fmt::format("\"{}\"", address));
-  return fmt::format(R"({{"ready":{},"listening":[{}]}})", names_->ready(),
-                     fmt::join(addresses, ","));
-}
-
-void Daemon::query(const status::AdminRequest& request, status::AdminReply reply) {
-  if (!names_) return reply(status::admin_error("query: no DNS server, see --dns-bind-address"));
-  const auto question = status::dns_question_from(request.json);
-  if (!question) return reply(status::admin_error(question.error().context));
-  names_->query(question->name, question->type,
-                [this, reply = std::move(reply)](Result<std::string> answer) {
-                  asio::post(io_, [reply, answer = std::move(answer)] {
-                    reply(answer ? status::dns_answer(*answer)
-                                 : status::admin_error("query: " + answer.error().text()));
-                  });
-                });
-}
-
-std::string Daemon::environment(const status::AdminRequest& request) const {
-  const auto name_space = environment::namespace_from(request.json);
-  if (!name_space) return status::admin_error(name_space.error().context);
-  if (!records_are_complete_) return status::admin_error("env: not all records are known yet");
-  return environment::environment_document(*name_space, environment_.variables(*name_space));
-}
-
-explain::NodeView Daemon::node_view() const {
-  const bool by_ipvs = config_.mode == config::ProxyMode::ipvs;
-  explain::NodeView view{.addresses = host::local_addresses(),
-                         .internal_ips = {},
-                         .pod_cidrs = {},
-                         .detect_local = config_.detect_local,
-                         .node_port_addresses = config_.node_port_addresses,
-                         .masquerade_all = config_.masquerade_all,
-                         .node_ports_on_loopback_v4 = config_.localhost_node_ports && !by_ipvs,
-                         .by_ipvs = by_ipvs};
-  if (const auto* node = table_.node()) {
-    view.internal_ips = node->internal_ips;
-    view.pod_cidrs = node->pod_cidrs;
-  }
-  return view;
-}
-
-std::string Daemon::explanation(const status::AdminRequest& request) const {
-  const auto question = explain::question_from(request.json);
-  if (!question) return status::admin_error(question.error().context);
-  if (!forwards()) return status::admin_error("explain: the mode none forwards nothing");
-  const auto explanation = explain::explain(table_, node_view(), *question);
-  explain::Circumstances circumstances{
-      .mode = std::string{to_string(config_.mode)}, .places = {}, .set_aside = {}};
-  if (explanation.service) {
-    if (mode_) circumstances.places = mode_->places(*explanation.service);
-    const auto& set_aside = reporter_.set_aside().all();
-    if (const auto found = set_aside.find(*explanation.service); found != set_aside.end()) {
-      circumstances.set_aside = found->second;
-    }
-  }
-  return explain::explanation_document(*question, explanation, circumstances);
-}
-
-std::string Daemon::status_text(status::ServiceQuery services) const {
-  return status_document({.version = parts_.version,
-                          .mode = std::string{to_string(config_.mode)},
-                          .node = config_.node_name,
-                          .started = started_,
-                          .listening = listening_,
-                          .table = table_,
-                          .health = health_,
-                          .reporter = reporter_,
-                          .problems = intake_.current_problems(),
-                          .health_check_failures = service_health_.failures(),
-                          .services = std::move(services),
-                          .figures = mode_ ? mode_->figures() : std::vector<modes::Mode::Figure>{}},
-                         status::Moment::now());
 }
 
 }  // namespace
