@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <deque>
 #include <memory>
@@ -151,6 +152,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   bench::raise_descriptor_limit();
+  (void)std::signal(SIGPIPE, SIG_IGN);  // splice(2) has no MSG_NOSIGNAL
   const int listener = bench::listen_at(argv[1]);
   std::thread second{[&] { Loop{listener, argv[2]}.run(); }};
   Loop{listener, argv[2]}.run();
