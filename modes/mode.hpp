@@ -80,8 +80,8 @@ class Mode {
   // anybody meanwhile. They stay the mode's; valid until its next call.
   [[nodiscard]] virtual std::vector<int> sockets_to_hand_over() const { return {}; }
 
-  // Before shut_down(): another process is about to do the same, and begins when this one's admin
-  // socket is closed.
+  // Before shut_down(): another process of the same mode is about to do the same, and begins when
+  // this one's admin socket is closed.
   virtual void expect_successor() {}
 
   // Called before the process ends in good order; kernel rules stay where they need no process.

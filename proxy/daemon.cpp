@@ -206,8 +206,10 @@ Result<void> Daemon::run() {
 
 Listeners::Parts Daemon::listeners_parts() {
   auto commands = answers_.admin_commands();
-  commands.emplace("end", status::at_once([this](const auto&) {
-                     if (mode_) mode_->expect_successor();
+  commands.emplace("end", status::at_once([this](const auto& asked) {
+                     const auto mode = to_string(config_.mode);
+                     const bool is_like_us = status::successor_from(asked.json) == mode;
+                     if (mode_ && is_like_us) mode_->expect_successor();
                      (void)std::raise(SIGTERM);  // one way to end
                      return std::string{R"({"ending":true})"};
                    }));
@@ -332,7 +334,9 @@ asio::awaitable<void> Daemon::end_on_change(Daemon& self, UniqueFd changed) {
 asio::awaitable<void> Daemon::take_over(Daemon& self) {
   if (!self.records_are_complete_) co_await self.complete_.async_wait(kAwait);
   if (!self.records_are_complete_) co_return;  // told to end itself
-  if (const auto ended = co_await end_predecessor(self.config_.admin_socket); !ended) {
+  if (const auto ended =
+          co_await end_predecessor(self.config_.admin_socket, to_string(self.config_.mode));
+      !ended) {
     self.failure_ = within("take over", ended.error());
     self.io_.stop();
     co_return;

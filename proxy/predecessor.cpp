@@ -7,6 +7,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <fmt/format.h>
+
 #include <chrono>
 
 namespace proxy {
@@ -34,8 +36,9 @@ bool is_nobody_there(const Result<std::string>& reply) {
 
 }  // namespace
 
-asio::awaitable<Result<void>> end_predecessor(std::filesystem::path admin_socket) {
-  const auto told = ask(admin_socket, R"({"command":"end"})");
+asio::awaitable<Result<void>> end_predecessor(std::filesystem::path admin_socket,
+                                              std::string_view mode) {
+  const auto told = ask(admin_socket, fmt::format(R"({{"command":"end","successor":"{}"}})", mode));
   if (is_nobody_there(told)) co_return Result<void>{};
   if (!told) co_return told.error();
   const auto until = std::chrono::steady_clock::now() + kPatience;

@@ -9,12 +9,15 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <filesystem>
+#include <string_view>
 
 namespace proxy {
 
-// Tells the daemon behind the admin socket to end and waits until nobody answers there any more.
+// Tells the daemon behind the admin socket to end, since one of proxy mode `mode` is to go on, and
+// waits until nobody answers there any more.
 // Fails with ETIMEDOUT if it does not end in time, and with what asking it says. One that is gone
 // already is no failure.
-boost::asio::awaitable<Result<void>> end_predecessor(std::filesystem::path admin_socket);
+boost::asio::awaitable<Result<void>> end_predecessor(std::filesystem::path admin_socket,
+                                                     std::string_view mode);
 
 }  // namespace proxy

@@ -79,6 +79,17 @@ Result<DnsQuestion> dns_question_from(std::string_view request) {
   return DnsQuestion{.name = std::string{name}, .type = std::string{type}};
 }
 
+std::optional<std::string> successor_from(std::string_view request) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  std::string_view mode;
+  if (parser.parse(request.data(), request.size()).get(root) != simdjson::SUCCESS ||
+      root["successor"].get(mode) != simdjson::SUCCESS) {
+    return std::nullopt;
+  }
+  return std::string{mode};
+}
+
 std::string dns_answer(std::string_view text) {
   JsonWriter json;
   json.begin_object();

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -47,5 +48,9 @@ struct DnsQuestion {
 [[nodiscard]] Result<DnsQuestion> dns_question_from(std::string_view request);
 // {"answer":["line",…]}
 [[nodiscard]] std::string dns_answer(std::string_view text);
+
+// {"command":"end","successor":"iptables"}: the proxy mode of the process that is to go on. Nothing
+// where the request does not say it.
+[[nodiscard]] std::optional<std::string> successor_from(std::string_view request);
 
 }  // namespace proxy::status

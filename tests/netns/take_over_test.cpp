@@ -150,7 +150,7 @@ TEST_P(ChangeOfMode, AtARestartLosesNoConnection) {
   auto flags = flags_for(usual_settings(), GetParam()[1]);
   flags.emplace_back("--take-over");
   Daemon next{lab_->node(), lab_->cluster(), flags};
-  // The userspace mode waits a while for one of its kind, and goes on serving meanwhile.
+  // The userspace mode is not to wait for one of its kind: it would go on with what it knew.
   EXPECT_EQ(lab_->daemon().process().wait(std::chrono::seconds{60}), 0) << said();
   next.wait_until_healthy();
   go_on_connecting();

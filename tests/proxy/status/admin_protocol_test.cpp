@@ -48,6 +48,12 @@ TEST(AdminProtocol, ARequestEndsWithTheBraceThatClosesIt) {
   EXPECT_FALSE(is_complete_object(""));
 }
 
+TEST(AdminProtocol, WhoIsToEndMayBeToldWhoGoesOn) {
+  EXPECT_EQ(successor_from(R"({"command":"end","successor":"iptables"})"), "iptables");
+  EXPECT_EQ(successor_from(R"({"command":"end"})"), std::nullopt);
+  EXPECT_EQ(successor_from(R"({"command":"end","successor":4})"), std::nullopt);
+}
+
 TEST(AdminProtocol, AnyBytesGetAReply) {
   std::mt19937 random{11};
   const std::string letters = "{}[]\"\\:,command0 \n\x80\xff";
