@@ -1,13 +1,13 @@
 // What an operator chooses about the iptables mode; fixed for the life of the process.
 #pragma once
 
+#include "modes/netfilter/local_detector.hpp"
 #include "proxy/ip_address.hpp"
 #include "proxy/protocol.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace modes::iptables {
@@ -16,15 +16,10 @@ using proxy::Family;
 using proxy::IpAddress;
 using proxy::IpPrefix;
 
-// How traffic of this node's own pods is told from all other (--detect-local-mode).
-struct LocalByPrefix {  // ClusterCIDR: at most one prefix a family; a family without: can't tell
-  std::vector<IpPrefix> prefixes;
-};
-struct LocalByNodePrefix {};  // NodeCIDR: the pod CIDRs of this node's Node object
-struct LocalByInterface {     // BridgeInterface "cbr0", or InterfaceNamePrefix as "veth+"
-  std::string pattern;
-};
-using LocalDetector = std::variant<LocalByPrefix, LocalByNodePrefix, LocalByInterface>;
+using netfilter::LocalByInterface;
+using netfilter::LocalByNodePrefix;
+using netfilter::LocalByPrefix;
+using netfilter::LocalDetector;
 
 struct Settings {
   LocalDetector local;

@@ -4,25 +4,6 @@
 #include <thread>
 
 namespace modes::userspace {
-namespace {
-
-using proxy::config::DetectLocalMode;
-
-LocalDetector detector(const proxy::config::DetectLocal& detect) {
-  switch (detect.mode) {
-    case DetectLocalMode::cluster_cidr:
-      return LocalByPrefix{detect.cluster_cidrs};
-    case DetectLocalMode::node_cidr:
-      return LocalByNodePrefix{};
-    case DetectLocalMode::bridge_interface:
-      return LocalByInterface{detect.bridge_interface};
-    case DetectLocalMode::interface_name_prefix:
-      return LocalByInterface{detect.interface_name_prefix + "+"};
-  }
-  return LocalByPrefix{};
-}
-
-}  // namespace
 
 Settings settings_from(const proxy::config::Config& config) {
   const auto& chosen = config.userspace;
@@ -31,7 +12,7 @@ Settings settings_from(const proxy::config::Config& config) {
           .transparent = chosen.transparent,
           .balance = chosen.least_connections ? Balance::least_connections : Balance::round_robin,
           .workers = chosen.workers == 0 ? cores : static_cast<std::size_t>(chosen.workers),
-          .local = detector(config.detect_local),
+          .local = netfilter::local_detector(config.detect_local),
           .masquerade_all = config.masquerade_all,
           .localhost_node_ports = config.localhost_node_ports,
           .node_port_ranges = config.node_port_addresses.ranges,

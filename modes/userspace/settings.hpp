@@ -1,6 +1,7 @@
 // What an operator chooses about the userspace mode; fixed for the life of the process.
 #pragma once
 
+#include "modes/netfilter/local_detector.hpp"
 #include "proxy/ip_address.hpp"
 #include "proxy/protocol.hpp"
 
@@ -8,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace modes::userspace {
@@ -28,15 +28,10 @@ enum class Listen : std::uint8_t {
 // Which endpoint a connection gets when no session affinity has decided.
 enum class Balance : std::uint8_t { round_robin, least_connections };
 
-// How traffic of this node's own pods is told from all other (--detect-local-mode).
-struct LocalByPrefix {  // at most one prefix a family; a family without: can't tell
-  std::vector<IpPrefix> prefixes;
-};
-struct LocalByNodePrefix {};  // the pod CIDRs of this node's Node object
-struct LocalByInterface {     // a link's name, or its beginning with a '+' behind
-  std::string pattern;
-};
-using LocalDetector = std::variant<LocalByPrefix, LocalByNodePrefix, LocalByInterface>;
+using netfilter::LocalByInterface;
+using netfilter::LocalByNodePrefix;
+using netfilter::LocalByPrefix;
+using netfilter::LocalDetector;
 
 struct Settings {
   Listen listen = Listen::steered;

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from daemon import PATIENCE_SECONDS, Daemon, run
+from daemon import PATIENCE_SECONDS, Daemon
 
 ADDRESS, ADDRESS6 = "10.96.0.10", "fd00:96::a"
 POD = "10.244.1.2"
@@ -175,5 +175,4 @@ def main():
 
 
 if __name__ == "__main__":
-    assert run
     sys.exit(main())

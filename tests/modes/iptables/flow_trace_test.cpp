@@ -1,9 +1,8 @@
 // Every flow case of tests/conformance/flows/ and tests/netns/flows/ as a trace through the rules
 // that are planned.
-#include "proxy/records/decode.hpp"
 #include "tests/modes/iptables/packet_trace.hpp"
 #include "tests/modes/iptables/planner_driver.hpp"
-#include "tests/netns/scenario.hpp"
+#include "tests/netns/scenario_records.hpp"
 
 #include <gtest/gtest.h>
 
@@ -21,17 +20,6 @@ using proxy::records::Record;
 using testing::Arrival;
 using testing::Fate;
 namespace records = proxy::records;
-
-std::vector<std::filesystem::path> scenario_files() {
-  std::vector<std::filesystem::path> files;
-  for (const auto* folder : {VIADUCT_FLOWS, VIADUCT_LAB_FLOWS}) {
-    for (const auto& file : std::filesystem::directory_iterator{folder}) {
-      if (file.path().extension() == ".yaml") files.push_back(file.path());
-    }
-  }
-  std::ranges::sort(files);
-  return files;
-}
 
 std::vector<IpPrefix> prefixes(std::string_view comma_separated) {
   std::vector<IpPrefix> out;
@@ -78,18 +66,6 @@ NodeFacts facts_of(const netns::ProxySettings& proxy, const ServiceTable& table)
   out.internal_ips = {out.addresses[0], out.addresses[4]};
   if (table.node() != nullptr) out.pod_cidrs = table.node()->pod_cidrs;
   return out;
-}
-
-Record decode(records::Decoder& decoder, const netns::Object& object) {
-  auto outcome = decoder.decode_object(object.json);
-  if (auto* decoded = std::get_if<records::Decoded>(&outcome)) return std::move(decoded->record);
-  ADD_FAILURE() << "does not decode: " << object.json;
-  return records::Namespace{};
-}
-
-records::RecordKey key_of(const netns::ObjectKey& key) {
-  const auto kind = key.kind == "Service" ? records::Kind::service : records::Kind::endpoint_slice;
-  return {kind, {key.name_space, key.name}};
 }
 
 std::string text(const Arrival& arrival) {
@@ -156,13 +132,9 @@ TEST_P(FlowTrace, EveryPacketMeetsWhatTheScenarioSays) {
   fakes::FakeRuleset kernel;
   table.change({Record{node_of(scenario.proxy)}});
   testing::Driver driver{kernel, settings_of(scenario.proxy)};
-  records::Decoder decoder;
   for (const auto& step : scenario.steps) {
     SCOPED_TRACE(step.name);
-    std::vector<proxy::sources::Change> changes;
-    for (const auto& object : step.apply) changes.emplace_back(decode(decoder, object));
-    for (const auto& key : step.remove) changes.emplace_back(proxy::sources::Removal{key_of(key)});
-    table.change(changes);
+    table.change(netns::changes_of(step));
     const auto changed = table.take_changes();
     const auto facts = facts_of(scenario.proxy, table);
     if (facts != std::exchange(driver.facts, facts)) {  // at first, and when the node changes
@@ -178,12 +150,10 @@ TEST_P(FlowTrace, EveryPacketMeetsWhatTheScenarioSays) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Scenarios, FlowTrace, ::testing::ValuesIn(scenario_files()),
-                         [](const auto& scenario) {
-                           auto name = scenario.param.stem().string();
-                           std::ranges::replace(name, '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Scenarios, FlowTrace,
+                         ::testing::ValuesIn(netns::scenario_files({VIADUCT_FLOWS,
+                                                                    VIADUCT_LAB_FLOWS})),
+                         [](const auto& scenario) { return netns::test_name(scenario.param); });
 
 }  // namespace
 }  // namespace modes::iptables

@@ -1,7 +1,6 @@
 #include "proxy/explain/explain.hpp"
 
-#include "proxy/records/decode.hpp"
-#include "tests/netns/scenario.hpp"
+#include "tests/netns/scenario_records.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -37,17 +36,6 @@ TEST(Question, IsAnAddressAPortAndPerhapsAProtocol) {
 // ── every flow scenario
 // ───────────────────────────────────────────────────────────────────────────
 
-std::vector<std::filesystem::path> scenario_files() {
-  std::vector<std::filesystem::path> files;
-  for (const auto* folder : {VIADUCT_FLOWS, VIADUCT_LAB_FLOWS}) {
-    for (const auto& file : std::filesystem::directory_iterator{folder}) {
-      if (file.path().extension() == ".yaml") files.push_back(file.path());
-    }
-  }
-  std::ranges::sort(files);
-  return files;
-}
-
 std::vector<IpPrefix> prefixes(const std::string& comma_separated) {
   return config::parse_prefixes(comma_separated).value();
 }
@@ -78,18 +66,6 @@ NodeView node_view(const netns::ProxySettings& proxy, const state::ServiceTable&
     }
   }
   return view;
-}
-
-records::Record decoded(records::Decoder& decoder, const netns::Object& object) {
-  auto outcome = decoder.decode_object(object.json);
-  if (auto* good = std::get_if<records::Decoded>(&outcome)) return std::move(good->record);
-  ADD_FAILURE() << "does not decode: " << object.json;
-  return records::Namespace{};
-}
-
-records::RecordKey key_of(const netns::ObjectKey& key) {
-  const auto kind = key.kind == "Service" ? records::Kind::service : records::Kind::endpoint_slice;
-  return {kind, {key.name_space, key.name}};
 }
 
 records::Node node_of(const netns::ProxySettings& proxy) {
@@ -146,12 +122,8 @@ TEST_P(FlowExplanation, IsWhatTheScenarioSays) {
 
   state::ServiceTable table{{scenario.proxy.node_name}};
   table.change({records::Record{node_of(scenario.proxy)}});
-  records::Decoder decoder;
   for (const auto& step : scenario.steps) {
-    std::vector<sources::Change> changes;
-    for (const auto& object : step.apply) changes.emplace_back(decoded(decoder, object));
-    for (const auto& key : step.remove) changes.emplace_back(sources::Removal{key_of(key)});
-    table.change(changes);
+    table.change(netns::changes_of(step));
     const auto node = node_view(scenario.proxy, table, mode);
     for (const auto& flow : step.flows) {
       if (!netns::applies(flow, mode)) continue;
@@ -162,15 +134,13 @@ TEST_P(FlowExplanation, IsWhatTheScenarioSays) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Scenarios, FlowExplanation,
-                         testing::Combine(testing::Values("iptables", "ipvs"),
-                                          testing::ValuesIn(scenario_files())),
-                         [](const auto& scenario) {
-                           auto name = std::get<0>(scenario.param) + "_" +
-                                       std::get<1>(scenario.param).stem().string();
-                           std::ranges::replace(name, '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Scenarios, FlowExplanation,
+    testing::Combine(testing::Values("iptables", "ipvs"),
+                     testing::ValuesIn(netns::scenario_files({VIADUCT_FLOWS, VIADUCT_LAB_FLOWS}))),
+    [](const auto& scenario) {
+      return std::get<0>(scenario.param) + "_" + netns::test_name(std::get<1>(scenario.param));
+    });
 
 // ── what else an operator asks ────────────────────────────────────────────────────────────────
 

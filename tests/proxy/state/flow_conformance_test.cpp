@@ -1,8 +1,7 @@
 // Every flow case of tests/conformance/flows/, without a packet: what a mode that follows the table
 // to the letter (kube-proxy's iptables mode) would do with each flow.
-#include "proxy/records/decode.hpp"
 #include "proxy/state/service_table.hpp"
-#include "tests/netns/scenario.hpp"
+#include "tests/netns/scenario_records.hpp"
 
 #include <gtest/gtest.h>
 
@@ -18,15 +17,6 @@ using netns::Scenario;
 using netns::Verdict;
 
 constexpr auto kMode = "iptables";
-
-std::vector<std::string> scenario_files() {
-  std::vector<std::string> files;
-  for (const auto& file : std::filesystem::directory_iterator{VIADUCT_FLOWS}) {
-    if (file.path().extension() == ".yaml") files.push_back(file.path().stem());
-  }
-  std::ranges::sort(files);
-  return files;
-}
 
 bool in_any(std::string_view comma_separated, const IpAddress& address) {
   while (!comma_separated.empty()) {
@@ -114,34 +104,17 @@ Fate expected(const Flow& flow) {
   return fate;
 }
 
-records::Record decode(records::Decoder& decoder, const netns::Object& object) {
-  auto outcome = decoder.decode_object(object.json);
-  if (auto* decoded = std::get_if<records::Decoded>(&outcome)) return std::move(decoded->record);
-  ADD_FAILURE() << "does not decode: " << object.json;
-  return records::Namespace{};
-}
-
-records::RecordKey key_of(const netns::ObjectKey& key) {
-  const auto kind = key.kind == "Service" ? records::Kind::service : records::Kind::endpoint_slice;
-  return {kind, {key.name_space, key.name}};
-}
-
-class FlowConformance : public ::testing::TestWithParam<std::string> {};
+class FlowConformance : public ::testing::TestWithParam<std::filesystem::path> {};
 
 TEST_P(FlowConformance, EveryFlowMeetsWhatTheTableSays) {
-  const auto scenario =
-      netns::load_scenario(std::filesystem::path{VIADUCT_FLOWS} / (GetParam() + ".yaml"));
+  const auto scenario = netns::load_scenario(GetParam());
   const auto mode = netns::mode_traits(kMode);
   if (!netns::applies(scenario, mode)) GTEST_SKIP() << "not for mode " << kMode;
 
   ServiceTable table{NodeIdentity{scenario.proxy.node_name}};
-  records::Decoder decoder;
   for (const auto& step : scenario.steps) {
     SCOPED_TRACE(step.name);
-    std::vector<sources::Change> changes;
-    for (const auto& object : step.apply) changes.emplace_back(decode(decoder, object));
-    for (const auto& key : step.remove) changes.emplace_back(sources::Removal{key_of(key)});
-    table.change(changes);
+    table.change(netns::changes_of(step));
     for (const auto& flow : step.flows) {
       // Which node addresses take node ports is for the mode to say, not for the table.
       if (!netns::applies(flow, mode) || scenario.proxy.node_port_addresses ||
@@ -155,12 +128,9 @@ TEST_P(FlowConformance, EveryFlowMeetsWhatTheTableSays) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Scenarios, FlowConformance, ::testing::ValuesIn(scenario_files()),
-                         [](const auto& scenario) {
-                           auto name = scenario.param;
-                           std::ranges::replace(name, '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Scenarios, FlowConformance,
+                         ::testing::ValuesIn(netns::scenario_files({VIADUCT_FLOWS})),
+                         [](const auto& scenario) { return netns::test_name(scenario.param); });
 
 }  // namespace
 }  // namespace proxy::state
