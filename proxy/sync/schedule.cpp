@@ -42,7 +42,7 @@ Schedule::Schedule(const Policy& policy, TimePoint now)
       repair_budget_{kBudgetLimit, kBudgetInverseShare, now} {}
 
 TimePoint Schedule::periodic_at() const {
-  return reconciled_ + std::max(policy_.period, reconcile_cost_ * kReconcileInverseShare);
+  return reconciled_ + std::max(policy_.period, look_cost_ * kReconcileInverseShare);
 }
 
 Step Schedule::next(TimePoint now) const {
@@ -87,7 +87,8 @@ void Schedule::succeeded(TimePoint now) {
   if (is_reconcile(running_)) {
     started_ = true;
     reconciled_ = now;
-    reconcile_cost_ = cost;
+    // Others had to write, which says nothing of what looking costs.
+    if (running_ == Cause::period) look_cost_ = cost;
   }
   if (running_ == Cause::change) change_budget_.spend(cost, now);
   if (running_ == Cause::outside_change) repair_budget_.spend(cost, now);

@@ -82,9 +82,9 @@ class Schedule {
 
   Cause running_ = Cause::start;
   TimePoint began_;
-  TimePoint ended_;             // of the last, whether it succeeded or not
-  TimePoint reconciled_;        // end of the last reconcile that succeeded
-  Duration reconcile_cost_{0};  // of that one
+  TimePoint ended_;        // of the last, whether it succeeded or not
+  TimePoint reconciled_;   // end of the last reconcile that succeeded
+  Duration look_cost_{0};  // of the last periodic one
   TimeBudget change_budget_;
   TimeBudget repair_budget_;
 };

@@ -168,6 +168,13 @@ TEST(Schedule, ReconcilesMoreSeldomWhereReadingBackIsExpensive) {
   EXPECT_EQ(scenario.wait(), 100s);
 }
 
+TEST(Schedule, WhatWritingTookDoesNotPutOffTheNextLook) {
+  auto scenario = started();
+  scenario.schedule.outside_change();
+  scenario.perform(Cause::outside_change, 2s);
+  EXPECT_EQ(scenario.wait(), Policy{}.period);
+}
+
 TEST(Schedule, AnOutsideChangeIsRepairedAtOnceAndMendsChangesToo) {
   auto scenario = started();
   scenario.schedule.changed();
