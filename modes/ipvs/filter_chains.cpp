@@ -1,6 +1,7 @@
 #include "modes/ipvs/filter_chains.hpp"
 
 #include "modes/iptables/cleanup.hpp"
+#include "modes/ipvs/predecessors.hpp"
 
 #include <algorithm>
 
@@ -99,9 +100,10 @@ class Plan {
   }
 
   Transaction build() && {
-    // New chains are reached by nobody until the jumps stand; what other modes left goes last.
+    // New chains are reached by nobody until the jumps stand; what others left goes last.
     std::ranges::move(rewritten_, std::back_inserter(out_));
     std::ranges::move(jumps_, std::back_inserter(out_));
+    std::ranges::move(evict_proxies(rest_), std::back_inserter(out_));
     auto rest = iptables::plan_cleanup(rest_);
     std::ranges::move(rest.transaction, std::back_inserter(out_));
     return std::move(out_);

@@ -1,5 +1,7 @@
 #include "tests/netns/ipvs_lab.hpp"
 
+#include <gmock/gmock.h>
+
 #include <chrono>
 #include <sstream>
 
@@ -47,6 +49,21 @@ void IpvsLab::make(ProxySettings settings, std::vector<std::string> flags) {
   lab_->set_flags(std::move(flags));
 }
 
+void IpvsLab::start_web(std::vector<std::string> flags) {
+  make(usual_settings(), std::move(flags));
+  apply_web();
+  apply_endpoints({"10.180.0.1", "10.180.1.1"});
+  lab_->start();
+  lab_->settle();
+  ASSERT_EQ(lab_->wrong(kPodToWeb), "") << said();
+}
+
+void IpvsLab::expect_nothing_left() {
+  EXPECT_THAT(run(lab_->node().net, {"ipvsadm", "-Sn"}).output, testing::IsEmpty());
+  EXPECT_NE(run(lab_->node().net, {"ip", "link", "show", "kube-ipvs0"}).status, 0);
+  EXPECT_THAT(sh("nft list tables"), testing::Not(testing::HasSubstr("viaduct-ipvs")));
+}
+
 void IpvsLab::apply_web(const std::string& more_of_spec, const std::string& annotations) {
   lab_->apply(
       "{apiVersion: v1, kind: Service, metadata: {namespace: ns1, name: web, annotations: " +
@@ -71,8 +88,8 @@ void IpvsLab::apply_endpoints(const std::vector<std::string>& ips) {
       joined(endpoints, ", ") + "]}");
 }
 
-bool IpvsLab::comes_true(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + patience(std::chrono::seconds{10});
+bool IpvsLab::comes_true(const std::function<bool()>& condition, std::chrono::seconds usual) {
+  const auto deadline = std::chrono::steady_clock::now() + patience(usual);
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
   }

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <functional>
 #include <set>
 #include <string>
@@ -25,11 +26,15 @@ class IpvsLab : public testing::Test {
   }
   // A lab whose daemon looks at the kernel every second; not started yet.
   void make(ProxySettings settings = usual_settings(), std::vector<std::string> flags = {});
+  // That with the Service web and an endpoint on each of two nodes in force.
+  void start_web(std::vector<std::string> flags = {});
+  void expect_nothing_left();
   // The Service web: 172.30.0.41:80/TCP, node port 30001, an endpoint on each of two nodes.
   void apply_web(const std::string& more_of_spec = {}, const std::string& annotations = "{}");
   void apply_endpoints(const std::vector<std::string>& ips);
 
-  [[nodiscard]] bool comes_true(const std::function<bool()>& condition);
+  [[nodiscard]] bool comes_true(const std::function<bool()>& condition,
+                                std::chrono::seconds usual = std::chrono::seconds{10});
   [[nodiscard]] std::set<std::string> servers() { return virtual_servers(lab_->node()); }
   [[nodiscard]] bool has(const std::string& line) { return servers().contains(line); }
   [[nodiscard]] std::string said() { return lab_->daemon().process().output(); }
@@ -39,6 +44,12 @@ class IpvsLab : public testing::Test {
 
   std::optional<DaemonLab> lab_;
 };
+
+// Lines of virtual_servers().
+inline const std::string kWebServer = "-A -t 172.30.0.41:80 -s rr";
+[[nodiscard]] inline std::string web_real(const std::string& ip, int weight = 1) {
+  return "-a -t 172.30.0.41:80 -r " + ip + ":80 -m -w " + std::to_string(weight);
+}
 
 inline const std::string kPodToWeb =
     "from: 10.180.0.100, to: 172.30.0.41, port: 80, protocol: TCP, "

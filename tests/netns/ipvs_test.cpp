@@ -1,13 +1,9 @@
-// The ipvs mode on a real kernel: what it makes there, what it leaves alone, and what it mends.
+// The ipvs mode on a real kernel: what it makes there, and what it leaves alone.
 #include "tests/netns/ipvs_lab.hpp"
 
 #include <gmock/gmock.h>
 
-#include <unistd.h>
-
 #include <csignal>
-#include <filesystem>
-#include <fstream>
 #include <regex>
 
 namespace netns {
@@ -15,13 +11,7 @@ namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
-
-const std::string kServer = "-A -t 172.30.0.41:80 -s rr";
-std::string real(const std::string& ip, int weight = 1) {
-  return "-a -t 172.30.0.41:80 -r " + ip + ":80 -m -w " + std::to_string(weight);
-}
 
 // ── the cases of tests/conformance/ipvs.yaml ────────────────────────────────────────────────────
 
@@ -98,22 +88,7 @@ class IpvsConformance : public IpvsLab {
 
 // ── what it makes, and leaves alone ─────────────────────────────────────────────────────────────
 
-class Ipvs : public IpvsLab {
- protected:
-  void start_web(std::vector<std::string> flags = {}) {
-    make(usual_settings(), std::move(flags));
-    apply_web();
-    apply_endpoints({"10.180.0.1", "10.180.1.1"});
-    lab_->start();
-    lab_->settle();
-    ASSERT_EQ(lab_->wrong(kPodToWeb), "") << said();
-  }
-  void expect_nothing_left() {
-    EXPECT_THAT(run(lab_->node().net, {"ipvsadm", "-Sn"}).output, IsEmpty());
-    EXPECT_NE(run(lab_->node().net, {"ip", "link", "show", "kube-ipvs0"}).status, 0);
-    EXPECT_THAT(sh("nft list tables"), Not(HasSubstr("viaduct-ipvs")));
-  }
-};
+using Ipvs = IpvsLab;
 
 TEST_F(Ipvs, TheKernelIsSetUpAsKubeProxyDoes) {
   start_web({"--ipvs-strict-arp", "--ipvs-tcp-timeout=1000s", "--ipvs-udp-timeout=100s"});
@@ -148,7 +123,7 @@ TEST_F(Ipvs, AServiceChoosesItsSchedulerWhileItRuns) {
   EXPECT_TRUE(has("-A -t 172.30.0.41:80 -s mh -b mh-port")) << said();
   apply_web("", "{viaduct.io/ipvs-scheduler: fastest}");
   lab_->settle();
-  EXPECT_TRUE(has(kServer));
+  EXPECT_TRUE(has(kWebServer));
   EXPECT_THAT(said(), HasSubstr("\"fastest\" is no IPVS scheduler"));
 }
 
@@ -178,6 +153,23 @@ TEST_F(Ipvs, MetricsTellWhatEachEndpointCarriedUntilTheLastLookAtTheKernel) {
         << figure << " of " << metrics;
     EXPECT_GT(std::stol(value[1].str()), 0) << value.str();
   }
+}
+
+TEST_F(Ipvs, MetricsHaveTheNamesOfKubeProxy) {
+  start_web();
+  const auto metrics = sh("curl -fsS http://127.0.0.1:10249/metrics");
+  for (const std::string name :
+       {"sync_proxy_rules_duration_seconds_count", "sync_full_proxy_rules_duration_seconds_count",
+        "sync_proxy_rules_last_timestamp_seconds", "sync_proxy_rules_last_queued_timestamp_seconds",
+        "sync_proxy_rules_service_changes_total", "sync_proxy_rules_endpoint_changes_total",
+        "network_programming_duration_seconds_count"}) {
+    EXPECT_TRUE(std::regex_search(metrics, std::regex{"\nkubeproxy_" + name + "[ {]"})) << name;
+  }
+  for (const std::string name :
+       {"sync_proxy_rules_no_local_endpoints_total\\{[^}]*traffic_policy=\"internal\"[^}]*\\}"}) {
+    EXPECT_TRUE(std::regex_search(metrics, std::regex{"\nkubeproxy_" + name})) << metrics;
+  }
+  EXPECT_THAT(metrics, HasSubstr("\nviaduct_ipvs_virtual_servers "));
 }
 
 TEST_F(Ipvs, AnUnknownSchedulerOnTheCommandLineIsOneClearError) {
@@ -221,187 +213,6 @@ TEST_F(Ipvs, FromThenOnOthersVirtualServersAreLeftAloneAlsoAfterAKill) {
   lab_->start();
   lab_->settle();
   EXPECT_EQ(servers(), std::set<std::string>{"-A -t 198.51.100.5:57 -s wlc"}) << said();
-}
-
-// ── what it mends ───────────────────────────────────────────────────────────────────────────────
-
-TEST_F(Ipvs, VirtualServersThatAnotherToolDeletesComeBackWithTheNextChange) {
-  start_web();
-  sh("ipvsadm -C");
-  apply_endpoints({"10.180.0.1", "10.180.1.1", "10.180.0.2"});
-  lab_->settle();
-  EXPECT_TRUE(has(kServer) && has(real("10.180.1.1")) && has(real("10.180.0.2"))) << said();
-  EXPECT_TRUE(has("-A -t 192.168.0.2:30001 -s rr")) << said();
-}
-
-TEST_F(Ipvs, TheLinkOfTheVipsThatAnotherToolDeletesComesBack) {
-  start_web();
-  sh("ip link del kube-ipvs0");
-  EXPECT_TRUE(comes_true([&] { return vip_addresses(lab_->node()).contains("172.30.0.41/32"); }))
-      << said();
-  EXPECT_EQ(lab_->wrong(kPodToWeb), "");
-}
-
-TEST_F(Ipvs, TheGuardThatAnotherToolDeletesComesBack) {
-  start_web();
-  sh("nft flush ruleset");
-  EXPECT_TRUE(comes_true([&] {
-    return sh("nft list table ip viaduct-ipvs || true").find("172.30.0.41") != std::string::npos;
-  })) << said();
-  EXPECT_EQ(lab_->wrong(kPodToWeb), "");
-}
-
-TEST_F(Ipvs, AKillInTheMiddleOfASyncIsMendedByTheNextStart) {
-  start_web();
-  // Half of what a change does: a real server of ours gone, one of nobody's there, an address
-  // without a virtual server, a weight that was to be temporary.
-  lab_->daemon().stop(SIGKILL);
-  sh("ipvsadm -e -t 172.30.0.41:80 -r 10.180.0.1:80 -m -w 0; "
-     "ipvsadm -d -t 172.30.0.41:80 -r 10.180.1.1:80; "
-     "ipvsadm -a -t 172.30.0.41:80 -r 10.180.2.9:80 -m; "
-     "ip addr add 172.30.0.99/32 dev kube-ipvs0");
-  lab_->start();
-  lab_->settle();
-  EXPECT_TRUE(has(real("10.180.0.1")) && has(real("10.180.1.1"))) << said();
-  EXPECT_FALSE(has(real("10.180.2.9")));
-  EXPECT_THAT(vip_addresses(lab_->node()), Not(Contains("172.30.0.99/32")));
-  EXPECT_EQ(lab_->wrong(kPodToWeb), "");
-}
-
-TEST_F(Ipvs, ADaemonKilledAtAnyMomentOfItsStartIsFollowedByOneThatGetsEverythingRight) {
-  make();
-  apply_web(", externalIPs: [192.168.99.22]");
-  apply_endpoints({"10.180.0.1", "10.180.1.1"});
-  for (int i = 0; i < 3; ++i) {
-    lab_->start();
-    lab_->daemon().stop(SIGKILL);
-  }
-  lab_->start();
-  lab_->settle();
-  EXPECT_EQ(lab_->wrong(kPodToWeb), "") << said();
-}
-
-TEST_F(Ipvs, AnEndpointWithAnOpenConnectionDrains) {
-  start_web();
-  auto& client = lab_->topology().owner(address("10.180.0.100"));
-  apply_endpoints({"10.180.0.1"});
-  lab_->settle();
-  Process open{client.net,
-               {"python3", "-c",
-                "import socket, sys\n"
-                "s = socket.create_connection(('172.30.0.41', 80))\n"
-                "print('open', flush=True)\nsys.stdin.read()\nimport time\n"
-                "while True: time.sleep(1)\n"}};
-  ASSERT_TRUE(comes_true([&] { return open.output().find("open") != std::string::npos; }));
-  apply_endpoints({"10.180.1.1"});
-  lab_->settle();
-  EXPECT_TRUE(has(real("10.180.0.1", 0))) << said();
-  EXPECT_TRUE(has(real("10.180.1.1")));
-  // It is wanted again, and then after a restart not remembered as one that leaves.
-  lab_->daemon().stop(SIGKILL);
-  apply_endpoints({"10.180.0.1", "10.180.1.1"});
-  lab_->start();
-  lab_->settle();
-  EXPECT_TRUE(has(real("10.180.0.1")));
-}
-
-// ── coming and going ────────────────────────────────────────────────────────────────────────────
-
-TEST_F(Ipvs, CleanupLeavesNothing) {
-  start_web();
-  lab_->daemon().stop(SIGTERM);
-  EXPECT_EQ(lab_->wrong(kPodToWeb), "") << "what is in force stays when the daemon ends";
-  EXPECT_EQ(run_viaduct(lab_->node(), {"cleanup"}).status, 0);
-  expect_nothing_left();
-  EXPECT_THAT(sh("iptables-save; ip6tables-save"), Not(HasSubstr("KUBE-")));
-}
-
-TEST_F(Ipvs, FromIptablesAndBackNothingOfTheOtherModeStays) {
-  make();
-  lab_->set_mode("iptables");
-  apply_web();
-  apply_endpoints({"10.180.0.1", "10.180.1.1"});
-  lab_->start();
-  lab_->settle();
-  ASSERT_EQ(lab_->wrong(kPodToWeb), "");
-  const auto rules = lab_->saved_rules(proxy::Family::v4);
-  lab_->daemon().stop(SIGTERM);
-
-  lab_->set_mode("ipvs");
-  lab_->start();
-  lab_->settle();
-  EXPECT_EQ(lab_->wrong(kPodToWeb), "") << said();
-  EXPECT_TRUE(has(kServer));
-  EXPECT_THAT(sh("iptables-save; ip6tables-save"), Not(HasSubstr("KUBE-SVC")));
-  EXPECT_THAT(sh("iptables-save; ip6tables-save"), Not(HasSubstr("KUBE-SERVICES")));
-  lab_->daemon().stop(SIGTERM);
-
-  lab_->set_mode("iptables");
-  lab_->start();
-  lab_->settle();
-  EXPECT_EQ(lab_->wrong(kPodToWeb), "") << said();
-  expect_nothing_left();
-  EXPECT_EQ(lab_->saved_rules(proxy::Family::v4), rules);
-}
-
-// ── the module ──────────────────────────────────────────────────────────────────────────────────
-
-// The module belongs to the whole machine: nobody else may use it meanwhile.
-constexpr const char* kUnload =
-    "ipvsadm -C; rmmod $(lsmod | awk '/^ip_vs_/ {print $1}'); rmmod ip_vs";
-
-// As long as it lives the kernel finds no module for IPVS, and all others.
-class WithoutIpvsModule {
- public:
-  WithoutIpvsModule() {
-    std::ifstream{kSetting} >> usual_;
-    std::ofstream{script_} << "#!/bin/sh\ncase \"$*\" in *IPVS*) exit 1 ;; esac\nexec " << usual_
-                           << " \"$@\"\n";
-    std::filesystem::permissions(script_, std::filesystem::perms::owner_all);
-    std::ofstream{kSetting} << script_.string();
-  }
-  WithoutIpvsModule(const WithoutIpvsModule&) = delete;
-  WithoutIpvsModule& operator=(const WithoutIpvsModule&) = delete;
-  ~WithoutIpvsModule() {
-    std::ofstream{kSetting} << usual_;
-    std::filesystem::remove(script_);
-  }
-
- private:
-  static constexpr const char* kSetting = "/proc/sys/kernel/modprobe";
-  std::string usual_;
-  std::filesystem::path script_ = std::filesystem::temp_directory_path() /
-                                  ("viaduct-test-modprobe-" + std::to_string(::getpid()));
-};
-
-// IPVS tells nobody of its end: the next change or periodic look finds it, and loads it again.
-TEST_F(Ipvs, TheModuleMayBeUnloadedUnderIt) {
-  start_web();
-  sh(kUnload);
-  apply_endpoints({"10.180.0.1", "10.180.1.1", "10.180.0.2"});
-  lab_->settle();
-  EXPECT_TRUE(has(kServer) && has(real("10.180.1.1")) && has(real("10.180.0.2"))) << said();
-  EXPECT_EQ(sh("cat /proc/sys/net/ipv4/vs/conntrack"), "1\n");
-  apply_endpoints({"10.180.0.1", "10.180.1.1"});
-  lab_->settle();
-  EXPECT_EQ(lab_->wrong(kPodToWeb), "") << said();
-}
-
-TEST_F(Ipvs, AMissingModuleIsNamedAndAnotherModeMayTakeOver) {
-  make();
-  apply_web();
-  apply_endpoints({"10.180.0.1", "10.180.1.1"});
-  sh(kUnload);
-  const WithoutIpvsModule without;
-  const auto ended = run_viaduct(lab_->node(), {"run", "--manifests", "/run/viaduct-lab/manifests",
-                                                "--proxy-mode=ipvs", "--hostname-override=node-a"});
-  EXPECT_EQ(ended.status, 1);
-  EXPECT_THAT(ended.output, HasSubstr("its module ip_vs is not there"));
-  lab_->set_flags({"--proxy-mode-fallback=iptables"});
-  lab_->start();
-  lab_->settle();
-  EXPECT_EQ(lab_->wrong(kPodToWeb), "") << said();
-  EXPECT_THAT(said(), HasSubstr("forwarding by iptables instead"));
 }
 
 }  // namespace

@@ -18,8 +18,6 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr int kEnoughConnections = 100;
-
 class TakeOver : public WebLab {
  protected:
   // A node that kube-proxy forwards for; no daemon runs.
@@ -40,31 +38,11 @@ class TakeOver : public WebLab {
     }
   }
 
-  void begin_to_connect() {
-    inside_.emplace(lab_->topology().owner(address("10.180.0.100")), "10.180.0.100",
-                    "172.30.0.41:80");
-    inside_v6_.emplace(lab_->topology().owner(address("fd00:10:180::100")), "fd00:10:180::100",
-                       "[fd00:172:30::41]:80");
-    outside_.emplace(lab_->topology().owner(address("203.0.113.2")), "203.0.113.2",
-                     "192.168.0.2:30001");
-    go_on_connecting();
-  }
-  // Until each client has connected some more times.
-  void go_on_connecting() {
-    for (auto* client : {&*inside_, &*inside_v6_, &*outside_}) {
-      const auto enough = client->connections() + kEnoughConnections;
-      EXPECT_TRUE(comes_true([&] { return client->connections() >= enough; }));
-    }
-  }
-  void expect_that_nobody_noticed() {
-    for (auto* client : {&*inside_, &*inside_v6_, &*outside_}) {
-      client->finish();
-      EXPECT_EQ(client->failures(), 0)
-          << "of " << client->connections() << ": " << client->first_failure();
-    }
-  }
+  void begin_to_connect() { clients_.emplace(lab_->topology()); }
+  void go_on_connecting() { clients_->go_on(); }
+  void expect_that_nobody_noticed() { clients_->expect_that_nobody_noticed(); }
 
-  std::optional<RestlessClient> inside_, inside_v6_, outside_;
+  std::optional<RestlessClients> clients_;
 };
 
 TEST_F(TakeOver, FromKubeProxyLosesNoConnectionAndLeavesNothingStale) {
