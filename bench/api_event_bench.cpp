@@ -7,6 +7,7 @@
 // Input: SERVICES (1,000) services with an EndpointSlice of 10 endpoints each, from the tests' fake
 // API server over TLS. Unit: milliseconds, and kB of the daemon's resident memory.
 #include "bench/api_objects.hpp"
+#include "bench/report.hpp"
 #include "tests/fakes/api_server/api_server.hpp"
 #include "tests/netns/nf_tables_generation.hpp"
 #include "tests/netns/process.hpp"
@@ -111,6 +112,9 @@ void latency(int services, int changes) {
   fmt::print(
       "{} services: event to rule, {} changes: median {:.1f} ms, 99% {:.1f} ms, worst {:.1f} ms\n",
       services, changes, at(0.5), at(0.99), times.back());
+  bench::figure("event.p50_ms", at(0.5));
+  bench::figure("event.p99_ms", at(0.99));
+  bench::figure("event.worst_ms", times.back());
 }
 
 void soak(int seconds, int services) {
@@ -127,7 +131,10 @@ void soak(int seconds, int services) {
       std::this_thread::sleep_until(begin + milliseconds{10 * (changes + 1)});
     }
     if (second % 20 == 0 || second + 1 == seconds) {
-      fmt::print("{:6} {:9} {:10}\n", second + 1, changes, node.resident_kilobytes());
+      const auto kilobytes = static_cast<double>(node.resident_kilobytes());
+      fmt::print("{:6} {:9} {:10}\n", second + 1, changes, kilobytes);
+      bench::figure(second == 0 ? "soak.first_mb" : "soak.last_mb", kilobytes / 1024);
+      bench::figure("soak.changes", changes);
       std::fflush(stdout);
     }
   }

@@ -7,6 +7,7 @@
 // fields, as watch events, read from a memory file in pieces of 64 kB. One core; no network and no
 // TLS. Peak memory is the kernel's (VmHWM), what is kept is the heap's afterwards.
 #include "bench/api_objects.hpp"
+#include "bench/report.hpp"
 #include "bench/synthetic_cluster.hpp"
 #include "proxy/records/decode.hpp"
 #include "proxy/sources/kubernetes/json_stream.hpp"
@@ -147,5 +148,11 @@ int main(int argc, char** argv) {
       total_cpu, text / total_cpu, total, table.size(), table.endpoint_count());
   fmt::print("kept          {:6.1f} MB (of which records as bytes {:.1f} MB)\n", kept, stores);
   fmt::print("peak          {:6.1f} MB, {:.2f} of what is kept\n", peak, peak / kept);
+  bench::figure("text_mb", text);
+  bench::figure("decoded.cpu_s", decoded_cpu);
+  bench::figure("in_state.cpu_s", total_cpu);
+  bench::figure("in_state.wall_s", total);
+  bench::figure("kept_mb", kept);
+  bench::figure("peak_mb", peak);
   return 0;
 }

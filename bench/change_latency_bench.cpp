@@ -109,4 +109,7 @@ int main(int argc, char** argv) {
       "{} services x {} endpoints, file written to rule in the kernel, ms: median {:.1f}, "
       "least {:.1f}, most {:.1f}\n",
       services, bench::kEndpointsPerService, bench::median(times), times.front(), times.back());
+  bench::figure("viaduct.median_ms", bench::median(times));
+  bench::figure("viaduct.least_ms", times.front());
+  bench::figure("viaduct.most_ms", times.back());
 }

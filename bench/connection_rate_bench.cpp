@@ -32,6 +32,7 @@ constexpr auto kWindow = 400ms;
 
 struct Forwarder {
   std::string name;
+  std::string key;                                                       // of its figures
   std::function<void(const NetworkNamespace& node, int services)> load;  // empty: no rules
 };
 
@@ -52,31 +53,32 @@ void load_by(const NetworkNamespace& node, const std::vector<std::string>& comma
 
 const std::vector<Forwarder>& forwarders() {
   static const std::vector<Forwarder> kAll{
-      {"viaduct, iptables", load_viaduct},
-      {"verdict maps",
+      {"viaduct, iptables", "viaduct", load_viaduct},
+      {"verdict maps", "verdict_maps",
        [](const auto& node, int services) {
          load_by(node, {"nft", "-f", "-"}, bench::nftables_full_load(services));
        }},
-      {"kube-proxy, iptables",
+      {"kube-proxy, iptables", "kube_proxy_iptables",
        [](const auto& node, int services) {
          load_by(node, {"iptables-legacy-restore", "--noflush"},
                  bench::iptables_full_load(services));
        }},
-      {"no rules", {}},
+      {"no rules", "no_rules", {}},
   };
   return kAll;
 }
 
 struct Target {
   std::string name;
+  std::string key;
   proxy::IpAddress address;
   proxy::Port port;
 };
 
 std::vector<Target> targets(int services) {
-  return {{"first VIP", bench::vip(0), bench::kServicePort},
-          {"last VIP", bench::vip(services - 1), bench::kServicePort},
-          {"straight to a pod", bench::endpoint(services - 1, 0), bench::kEndpointPort}};
+  return {{"first VIP", "first", bench::vip(0), bench::kServicePort},
+          {"last VIP", "last", bench::vip(services - 1), bench::kServicePort},
+          {"straight to a pod", "pod", bench::endpoint(services - 1, 0), bench::kEndpointPort}};
 }
 
 // By forwarder and target; a value for each round.
@@ -143,10 +145,26 @@ void print(const Rates& rates, int services) {
        "straight to a pod", 0.95);
 }
 
+// Each median, and each median of the rounds' ratios to the verdict maps.
+void figures(const Rates& rates, int services) {
+  for (const auto& forwarder : forwarders()) {
+    for (const auto& target : targets(services)) {
+      const auto it = rates.find({forwarder.name, target.name});
+      if (it == rates.end()) continue;
+      const auto key = forwarder.key + "." + target.key;
+      bench::figure(key + ".per_s", bench::median(it->second));
+      bench::figure(key + ".to_verdict_maps",
+                    ratio(it->second, rates.at({"verdict maps", target.name})));
+    }
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const int services = argc > 1 ? std::atoi(argv[1]) : 10000;
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 15;
-  print(measure(services, rounds), services);
+  const auto rates = measure(services, rounds);
+  print(rates, services);
+  figures(rates, services);
 }

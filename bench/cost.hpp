@@ -13,8 +13,9 @@ struct Cost {
 // `who`: RUSAGE_SELF, or RUSAGE_CHILDREN for work that a process of its own does and that is waited
 // for.
 [[nodiscard]] Cost measured(int who, const std::function<void()>& work);
-// A line of a table: what it was, and its three figures.
-void report(const std::string& what, const Cost& cost);
+// A line of a table: what it was, and its three figures; they are called KEY.wall_ms, .user_ms and
+// .kernel_ms (bench/report.hpp).
+void report(const std::string& what, const std::string& key, const Cost& cost);
 
 // A line of /proc/self/status, such as "VmHWM", in MB.
 [[nodiscard]] double memory(const std::string& key);

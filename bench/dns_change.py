@@ -19,6 +19,7 @@ import tempfile
 import time
 
 from dns_compare import DOMAIN, HOST, PORT, QUESTIONS, Peer, address, owner, write
+from figures import tell
 
 SERVICE = ("---\napiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: %s}\n"
            "spec: {clusterIP: %s, ports: [{name: http, port: 80, protocol: TCP}]}\n")
@@ -65,6 +66,12 @@ def changes(peer, folder, count, first):
     return sorted(times), sorted(replies), wrong, late
 
 
+def tell_times(key, times):
+    for percentile in (50, 99):
+        tell(f"{key}.p{percentile}_ms", times[int(len(times) * percentile / 100)])
+    tell(f"{key}.longest_ms", times[-1])
+
+
 def text(times):
     return "median %.2f ms, 99th %.2f ms, longest %.2f ms" % (
         times[len(times) // 2], times[int(len(times) * 0.99)], times[-1])
@@ -102,6 +109,10 @@ def main():
                 times, replies, wrong, late = changes(peer, folder, args.changes, first)
                 first += args.changes
                 print("%-10s %d changes: %s; wrong answers %d, late %d" % (name, len(times), text(times), wrong, late))
+                key = name.replace(" ", "_")
+                tell_times(key + ".change", times)
+                tell_times(key + ".reply", replies)
+                tell(key + ".wrong", wrong + late)
                 print("%-10s %d replies: %s" % ("", len(replies), text(replies)), flush=True)
         finally:
             if load:

@@ -43,13 +43,14 @@ modes::netfilter::NetlinkKernel open_kernel() {
   return std::move(*kernel);
 }
 
-void bare_commits(const std::string& what, const modes::netfilter::Transaction& transaction) {
+void bare_commits(const std::string& what, const std::string& key,
+                  const modes::netfilter::Transaction& transaction) {
   auto kernel = open_kernel();
   std::vector<Cost> commits;
   for (int i = 0; i < kChanges; ++i) {
     commits.push_back(measured(RUSAGE_SELF, [&] { bench::commit(kernel, transaction); }));
   }
-  report(what, bench::median(commits, &Cost::wall));
+  report(what, key, bench::median(commits, &Cost::wall));
 }
 
 void ours(int services) {
@@ -57,35 +58,42 @@ void ours(int services) {
   const auto decoded = measured(RUSAGE_SELF, [&] { table.replace(bench::cluster(services)); });
   static_cast<void>(table.take_changes());
   malloc_trim(0);
-  report("viaduct: records to state", decoded);
+  report("viaduct: records to state", "viaduct.state", decoded);
   const auto before = memory("VmRSS");
   bench::IptablesWriter writer;
   modes::SyncReport first;
-  report("viaduct: first sync", measured(RUSAGE_SELF, [&] { first = writer.reconcile(table); }));
+  report("viaduct: first sync", "viaduct.first_sync",
+         measured(RUSAGE_SELF, [&] { first = writer.reconcile(table); }));
   fmt::print("  {} transactions; resident {:.0f} MB, of it {:.0f} MB before; peak {:.0f} MB\n",
              first.transactions, memory("VmRSS"), before, memory("VmHWM"));
+  bench::figure("viaduct.peak_mb", memory("VmHWM"));
   std::vector<Cost> changes;
   for (int i = 0; i < kChanges; ++i) {
     table.change({records::Record{bench::slice(services / 2, i % 2 == 0)}});
     changes.push_back(measured(RUSAGE_SELF, [&] { writer.sync(table); }));
   }
-  report("viaduct: one endpoint changed", bench::median(changes, &Cost::wall));
-  bare_commits("  of it the kernel's commit, bare", bench::viaduct_change(services));
+  report("viaduct: one endpoint changed", "viaduct.change", bench::median(changes, &Cost::wall));
   bench::IptablesWriter restarted;
   modes::SyncReport again;
-  report("viaduct: restart on a correct kernel",
+  report("viaduct: restart on a correct kernel", "viaduct.restart",
          measured(RUSAGE_SELF, [&] { again = restarted.reconcile(table); }));
   fmt::print("  {} transactions\n", again.transactions);
+  bench::figure("viaduct.restart.transactions", static_cast<double>(again.transactions));
+  // At last: it leaves the kernel as no state is.
+  bare_commits("viaduct: the kernel's commit of a change, bare", "viaduct.bare_commit",
+               bench::viaduct_change(services));
 }
 
 // kube-proxy's layout, its rules encoded as viaduct encodes its own.
 void kube_proxy_layout(int services) {
   auto kernel = open_kernel();
   const auto transactions = bench::kube_proxy_layout(services);
-  report("kube-proxy's layout over netlink: load", measured(RUSAGE_SELF, [&] {
+  report("kube-proxy's layout over netlink: load", "kube_proxy_layout.first_sync",
+         measured(RUSAGE_SELF, [&] {
            for (const auto& transaction : transactions) bench::commit(kernel, transaction);
          }));
-  bare_commits("  its commit of one endpoint, bare", bench::kube_proxy_change(services));
+  bare_commits("  its commit of one endpoint, bare", "kube_proxy_layout.bare_commit",
+               bench::kube_proxy_change(services));
 }
 
 // ── the peer ─────────────────────────────────────────────────────────────────────────────────────
@@ -100,11 +108,13 @@ void peer(int services) {
   const auto cost = measured(RUSAGE_CHILDREN, [&] { worked = restore(text); });
   report(worked ? "iptables-legacy-restore: first load"
                 : "iptables-legacy-restore: first load FAILED after",
-         cost);
+         worked ? "iptables_legacy_restore.first_sync" : "iptables_legacy_restore.failed", cost);
   if (!worked) return;
   rusage used{};
   getrusage(RUSAGE_CHILDREN, &used);
-  fmt::print("  peak {:.0f} MB\n", static_cast<double>(used.ru_maxrss) / 1024);
+  const auto peak = static_cast<double>(used.ru_maxrss) / 1024;
+  fmt::print("  peak {:.0f} MB\n", peak);
+  bench::figure("iptables_legacy_restore.peak_mb", peak);
   std::vector<Cost> changes;
   for (int i = 0; i < 5; ++i) {
     const auto change =
@@ -113,7 +123,8 @@ void peer(int services) {
       if (!restore(change)) bench::fail("iptables-legacy-restore refused a change");
     }));
   }
-  report("iptables-legacy-restore: one endpoint changed", bench::median(changes, &Cost::wall));
+  report("iptables-legacy-restore: one endpoint changed", "iptables_legacy_restore.change",
+         bench::median(changes, &Cost::wall));
 }
 
 }  // namespace

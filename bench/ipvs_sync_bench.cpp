@@ -53,21 +53,23 @@ void ours(int services) {
   const auto before = memory("VmRSS");
   IpvsWriter writer;
   modes::SyncReport first;
-  report("viaduct: first sync", measured(RUSAGE_SELF, [&] { first = writer.reconcile(table); }));
+  report("viaduct: first sync", "viaduct.first_sync",
+         measured(RUSAGE_SELF, [&] { first = writer.reconcile(table); }));
   fmt::print("  {} operations; resident {:.0f} MB, of it {:.0f} MB before; peak {:.0f} MB\n",
              first.operations, memory("VmRSS"), before, memory("VmHWM"));
+  bench::figure("viaduct.peak_mb", memory("VmHWM"));
   std::vector<Cost> changes;
   for (int i = 0; i < kChanges; ++i) {
     table.change({records::Record{bench::slice(services / 2, i % 2 == 0)}});
     changes.push_back(measured(RUSAGE_SELF, [&] { writer.sync(table); }));
   }
-  report("viaduct: one endpoint changed", bench::median(changes, &Cost::wall));
+  report("viaduct: one endpoint changed", "viaduct.change", bench::median(changes, &Cost::wall));
   modes::SyncReport same;
-  report("viaduct: reconcile, nothing to do",
+  report("viaduct: reconcile, nothing to do", "viaduct.reconcile",
          measured(RUSAGE_SELF, [&] { same = writer.reconcile(table); }));
   IpvsWriter restarted;
   modes::SyncReport again;
-  report("viaduct: restart on a correct kernel",
+  report("viaduct: restart on a correct kernel", "viaduct.restart",
          measured(RUSAGE_SELF, [&] { again = restarted.reconcile(table); }));
   fmt::print("  {} operations, of the guard\n", again.operations);
 }
@@ -95,7 +97,7 @@ void bare_messages(int services) {
   auto ipvs = modes::ipvs::IpvsNetlink::open();
   if (!ipvs) bench::fail(ipvs.error().text());
   const auto servers = all_servers(services);
-  report("  of it IPVS' part: virtual and real servers",
+  report("  of it IPVS' part: virtual and real servers", "bare.first_sync",
          measured(RUSAGE_SELF, [&] { carry_out(**ipvs, modes::ipvs::plan({}, servers)); }));
   const auto& [key, server] = *servers.begin();
   const std::vector<modes::ipvs::Step> away{
@@ -106,7 +108,7 @@ void bare_messages(int services) {
   for (int i = 0; i < kChanges; ++i) {
     changes.push_back(measured(RUSAGE_SELF, [&] { carry_out(**ipvs, i % 2 == 0 ? away : back); }));
   }
-  report("  one message, bare", bench::median(changes, &Cost::wall));
+  report("  one message, bare", "bare.change", bench::median(changes, &Cost::wall));
 }
 
 // ── the peer ─────────────────────────────────────────────────────────────────────────────────────
@@ -123,12 +125,14 @@ void peer(int services) {
     text += fmt::format("-A -t {}:{} -s rr\n", bench::vip(i).text(), bench::kServicePort.value);
     for (int j = 0; j < bench::kEndpointsPerService; ++j) text += line("-a", i, j) + " -m -w 1\n";
   }
-  report("ipvsadm --restore: first load", measured(RUSAGE_CHILDREN, [&] {
+  report("ipvsadm --restore: first load", "ipvsadm.first_sync", measured(RUSAGE_CHILDREN, [&] {
            if (!bench::feed("ipvsadm", "--restore", text)) bench::fail("ipvsadm --restore");
          }));
   rusage used{};
   getrusage(RUSAGE_CHILDREN, &used);
-  fmt::print("  peak {:.0f} MB\n", static_cast<double>(used.ru_maxrss) / 1024);
+  const auto peak = static_cast<double>(used.ru_maxrss) / 1024;
+  fmt::print("  peak {:.0f} MB\n", peak);
+  bench::figure("ipvsadm.peak_mb", peak);
   std::vector<Cost> changes;
   for (int i = 0; i < kChanges; ++i) {
     const auto change =
@@ -137,7 +141,8 @@ void peer(int services) {
       if (!bench::feed("ipvsadm", "--restore", change + "\n")) bench::fail("ipvsadm: " + change);
     }));
   }
-  report("ipvsadm --restore: one endpoint changed", bench::median(changes, &Cost::wall));
+  report("ipvsadm --restore: one endpoint changed", "ipvsadm.change",
+         bench::median(changes, &Cost::wall));
 }
 
 }  // namespace

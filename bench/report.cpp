@@ -10,4 +10,9 @@ void fail(const std::string& text) {
   std::exit(1);
 }
 
+void figure(const std::string& key, double value) {
+  if (std::getenv("VIADUCT_BENCH_FIGURES") == nullptr) return;
+  std::printf("figure %s %.6g\n", key.c_str(), value);
+}
+
 }  // namespace bench

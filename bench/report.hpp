@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,11 @@ namespace bench {
 
 // Says so on stderr and ends the process: a bench with a part missing has nothing to report.
 [[noreturn]] void fail(const std::string& text);
+
+// For programs (bench/figures.py reads it): a line "figure KEY VALUE" on stdout, beside the text
+// for people, if the environment has VIADUCT_BENCH_FIGURES. A key is words joined by dots, its unit
+// last.
+void figure(const std::string& key, double value);
 
 // Of at least one value.
 template <class T, class Projection = std::identity>
