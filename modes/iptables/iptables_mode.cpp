@@ -2,6 +2,7 @@
 
 #include "modes/iptables/planner.hpp"
 #include "modes/netfilter/conntrack_cleaner.hpp"
+#include "modes/netfilter/joint_watch.hpp"
 #include "modes/netfilter/kernel_netlink.hpp"
 #include "modes/netfilter/node_addresses.hpp"
 #include "modes/netfilter/ruleset_monitor.hpp"
@@ -11,8 +12,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <sys/epoll.h>
 
 #include <algorithm>
 #include <iterator>
@@ -28,20 +27,6 @@ constexpr std::size_t kTransactionBytes = 2 * 1024 * 1024;
 // How often a transaction is planned anew because others commit all the time, or operations of it
 // are refused.
 constexpr int kAttempts = 50;
-
-// One descriptor that is readable when any of several is.
-Result<proxy::UniqueFd> watch(std::initializer_list<int> fds) {
-  proxy::UniqueFd epoll{::epoll_create1(EPOLL_CLOEXEC)};
-  if (!epoll) return proxy::system_error(errno, "create an epoll descriptor");
-  for (const int fd : fds) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-      return proxy::system_error(errno, "watch a netlink socket");
-    }
-  }
-  return epoll;
-}
 
 Error changed_under_us() {
   return proxy::system_error(EAGAIN, "somebody else changed our rules");
@@ -295,24 +280,15 @@ class IptablesMode final : public Mode {
   bool in_force_ = false;  // the kernel has what the planner last finished
 };
 
-// What the cleaner of UDP flows asks and tells. A failure that lasts is told once.
+// What the cleaner of UDP flows asks and tells.
 netfilter::ConntrackCleaner::Hooks cleaner_hooks(std::function<void(const Advice&)> advise) {
   return {.node_addresses =
               [] {
                 auto addresses = netfilter::NodeAddresses::list();
                 return addresses ? std::move(*addresses) : std::vector<proxy::IpAddress>{};
               },
-          .report =
-              [advise = std::move(advise), told = std::string{}](const auto& report) mutable {
-                auto text = report.outcome ? std::string{} : report.outcome.error().text();
-                if (text != told && !text.empty()) {
-                  advise(
-                      {"UDP clients of endpoints that are gone may go unanswered until this "
-                       "succeeds: " +
-                       text});
-                }
-                told = std::move(text);
-              }};
+          .report = netfilter::ConntrackCleaner::failures_to(
+              [advise = std::move(advise)](const std::string& text) { advise({text}); })};
 }
 
 void prepare_machine(const Settings& settings, const std::function<void(const Advice&)>& advise) {
@@ -340,8 +316,9 @@ Result<std::unique_ptr<Mode>> make_iptables_mode(asio::any_io_executor executor,
   if (!monitor) return monitor.error();
   auto addresses = netfilter::NodeAddresses::open();
   if (!addresses) return addresses.error();
-  auto watched = settings.node_port_ranges.empty() ? watch({monitor->fd()})
-                                                   : watch({monitor->fd(), addresses->fd()});
+  auto watched = settings.node_port_ranges.empty()
+                     ? netfilter::watch_jointly({monitor->fd()})
+                     : netfilter::watch_jointly({monitor->fd(), addresses->fd()});
   if (!watched) return watched.error();
   auto stale_flows = netfilter::ConntrackCleaner::open(executor, cleaner_hooks(advise));
   if (!stale_flows) return stale_flows.error();

@@ -8,6 +8,7 @@
 #include "modes/ipvs/traffic.hpp"
 #include "modes/ipvs/vip_link.hpp"
 #include "modes/netfilter/conntrack_cleaner.hpp"
+#include "modes/netfilter/joint_watch.hpp"
 #include "modes/netfilter/kernel_netlink.hpp"
 #include "modes/netfilter/ruleset_monitor.hpp"
 #include "modes/netfilter/sysctl.hpp"
@@ -17,8 +18,6 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <sys/epoll.h>
 
 #include <algorithm>
 #include <array>
@@ -35,20 +34,6 @@ constexpr std::chrono::seconds kDrainLook{10};
 
 Error changed_under_us() {
   return proxy::system_error(EAGAIN, "somebody else changed what is ours");
-}
-
-// One descriptor that is readable when any of several is.
-Result<proxy::UniqueFd> watch(std::initializer_list<int> fds) {
-  proxy::UniqueFd epoll{::epoll_create1(EPOLL_CLOEXEC)};
-  if (!epoll) return proxy::system_error(errno, "create an epoll descriptor");
-  for (const int fd : fds) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-      return proxy::system_error(errno, "watch a netlink socket");
-    }
-  }
-  return epoll;
 }
 
 struct Parts {
@@ -488,24 +473,6 @@ class IpvsMode final : public Mode {
   std::set<std::string> told_;  // what advise_ was told of once and for all
 };
 
-netfilter::ConntrackCleaner::Hooks cleaner_hooks(
-    std::shared_ptr<std::vector<IpAddress>> node_addresses,
-    std::function<void(const std::string&)> advise) {
-  return {
-      .node_addresses = [node_addresses = std::move(node_addresses)] { return *node_addresses; },
-      .report =
-          [advise = std::move(advise), told = std::string{}](const auto& report) mutable {
-            auto text = report.outcome ? std::string{} : report.outcome.error().text();
-            if (text != told && !text.empty()) {
-              advise(
-                  "UDP clients of endpoints that are gone may go unanswered until this "
-                  "succeeds: " +
-                  text);
-            }
-            told = std::move(text);
-          }};
-}
-
 }  // namespace
 
 Result<void> check_kernel() {
@@ -528,11 +495,12 @@ Result<std::unique_ptr<Mode>> make_ipvs_mode(asio::any_io_executor executor, Set
   if (auto generation = ruleset->generation(); !generation) return generation.error();
   auto monitor = netfilter::RulesetMonitor::open(&is_filter_chain, kGuardTable);
   if (!monitor) return monitor.error();
-  auto watched = watch({monitor->fd(), link->news_fd()});
+  auto watched = netfilter::watch_jointly({monitor->fd(), link->news_fd()});
   if (!watched) return watched.error();
   auto node_addresses = std::make_shared<std::vector<IpAddress>>();
-  auto stale_flows =
-      netfilter::ConntrackCleaner::open(executor, cleaner_hooks(node_addresses, advise));
+  auto stale_flows = netfilter::ConntrackCleaner::open(
+      executor, {.node_addresses = [node_addresses] { return *node_addresses; },
+                 .report = netfilter::ConntrackCleaner::failures_to(advise)});
   if (!stale_flows) return stale_flows.error();
   auto mode = std::make_unique<IpvsMode>(
       executor, std::move(settings),

@@ -119,6 +119,17 @@ asio::awaitable<ConntrackCleaner::Report> ConntrackCleaner::Work::clean(
   co_return Report{std::move(outcome), Clock::now() - begin};
 }
 
+std::function<void(const ConntrackCleaner::Report&)> ConntrackCleaner::failures_to(
+    std::function<void(const std::string&)> tell) {
+  return [tell = std::move(tell), told = std::string{}](const Report& report) mutable {
+    auto text = report.outcome ? std::string{} : report.outcome.error().text();
+    if (text != told && !text.empty()) {
+      tell("UDP clients of endpoints that are gone may go unanswered until this succeeds: " + text);
+    }
+    told = std::move(text);
+  };
+}
+
 Result<std::unique_ptr<ConntrackCleaner>> ConntrackCleaner::open(asio::any_io_executor control,
                                                                  Hooks hooks) {
   auto netlink = ConntrackNetlink::open();

@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace modes::netfilter {
@@ -32,6 +33,10 @@ class ConntrackCleaner {
     std::function<std::vector<IpAddress>()> node_addresses;
     std::function<void(const Report&)> report;
   };
+
+  // A `report` that tells of failures in words; of one that lasts, once.
+  [[nodiscard]] static std::function<void(const Report&)> failures_to(
+      std::function<void(const std::string&)> tell);
 
   // `control` is the executor of the thread that owns everything. Opens its sockets in the network
   // namespace of the calling thread; fails where the kernel has no nfnetlink.
