@@ -1,16 +1,14 @@
 #include "modes/ipvs/ipvs_mode.hpp"
 
-#include "modes/ipvs/filter_chains.hpp"
-#include "modes/ipvs/guard.hpp"
 #include "modes/ipvs/ipvs_netlink.hpp"
 #include "modes/ipvs/machine.hpp"
+#include "modes/ipvs/ruleset.hpp"
 #include "modes/ipvs/server_sync.hpp"
 #include "modes/ipvs/traffic.hpp"
 #include "modes/ipvs/vip_link.hpp"
+#include "modes/ipvs/wishes.hpp"
 #include "modes/netfilter/conntrack_cleaner.hpp"
 #include "modes/netfilter/joint_watch.hpp"
-#include "modes/netfilter/kernel_netlink.hpp"
-#include "modes/netfilter/ruleset_monitor.hpp"
 #include "modes/netfilter/sysctl.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -27,21 +25,14 @@ namespace modes::ipvs {
 namespace {
 
 namespace asio = boost::asio;
-using netfilter::CommitResult;
 
 constexpr int kAttempts = 20;
 constexpr std::chrono::seconds kDrainLook{10};
 
-Error changed_under_us() {
-  return proxy::system_error(EAGAIN, "somebody else changed what is ours");
-}
-
 struct Parts {
   std::unique_ptr<IpvsNetlink> ipvs;
   VipLink link;
-  Guard guard;
-  netfilter::NetlinkKernel ruleset;
-  netfilter::RulesetMonitor monitor;
+  Ruleset ruleset;
   proxy::UniqueFd watched;
   std::unique_ptr<netfilter::ConntrackCleaner> stale_flows;
 };
@@ -55,13 +46,12 @@ class IpvsMode final : public Mode {
         advise_{std::move(advise)},
         ipvs_{std::move(parts.ipvs)},
         link_{std::move(parts.link)},
-        guard_{std::move(parts.guard)},
         ruleset_{std::move(parts.ruleset)},
-        monitor_{std::move(parts.monitor)},
         watched_{executor, parts.watched.release()},
         stale_flows_{std::move(parts.stale_flows)},
         node_addresses_{std::move(node_addresses)},
         drain_look_{executor},
+        wishes_{settings_, advise_},
         servers_{*ipvs_, settings_.drain_limit, [] { return std::chrono::steady_clock::now(); },
                  advise_} {}
 
@@ -70,7 +60,7 @@ class IpvsMode final : public Mode {
       working_ = true;
       auto report = co_await reconcile_once(wanted);
       working_ = false;
-      if (!report) guard_intact_ = false;  // perhaps only part of it was written
+      if (!report) ruleset_.distrust_guard();  // perhaps only part of it was written
       if (report || report.error().code != std::errc::resource_unavailable_try_again) {
         co_return report;
       }
@@ -80,14 +70,13 @@ class IpvsMode final : public Mode {
 
   Awaitable<Result<SyncReport>> sync(const ServiceTable& wanted,
                                      std::span<const ServicePortName> changed) override {
-    monitor_.drain();
-    if (!in_force_ || monitor_.changed()) co_return changed_under_us();
+    if (ruleset_.changed() || !in_force_) co_return changed_under_us();
     in_force_ = false;
     stale_flows_->note(wanted, changed);
-    const auto health = health_ports(holdings_);
-    auto report = sync_now(wanted, changed);
-    if (report && health_ports(holdings_) != health) {
-      const auto filtered = co_await write_filter_chains();
+    bool health_changed = false;
+    auto report = sync_now(wanted, changed, health_changed);
+    if (report && health_changed) {
+      const auto filtered = co_await ruleset_.write_filter_chains(health_ports(wishes_.holdings()));
       if (filtered) {
         report->operations += *filtered;
       } else {
@@ -98,7 +87,7 @@ class IpvsMode final : public Mode {
     if (report) {
       stale_flows_->written();
     } else {
-      guard_intact_ = false;  // perhaps only part of it was written
+      ruleset_.distrust_guard();  // perhaps only part of it was written
     }
     co_return report;
   }
@@ -118,7 +107,7 @@ class IpvsMode final : public Mode {
 
   [[nodiscard]] std::vector<std::string> places(const ServicePortName& name) const override {
     std::vector<std::string> out;
-    for (const auto& key : holdings_.servers_of(name))
+    for (const auto& key : wishes_.holdings().servers_of(name))
       out.push_back("virtual server " + key.text());
     return out;
   }
@@ -154,83 +143,9 @@ class IpvsMode final : public Mode {
   }
 
  private:
-  // ── what is wanted ──────────────────────────────────────────────────────────────────────────
-  [[nodiscard]] Forwarding forwarding(const ServicePortName& name,
-                                      const proxy::state::ServicePort& port) {
-    auto out = forwarding_of(name, port, settings_, facts_);
-    auto& told = complaints_[name];
-    if (out.complaint != told) {
-      told = out.complaint;
-      if (!told.empty()) advise_(name.text() + ": " + told + "; it gets the node's scheduler");
-    }
-    return out;
-  }
-
-  // Notes in holdings_ what all service ports want, and returns their virtual servers.
-  VirtualServers hold_all(const ServiceTable& wanted) {
-    for (const auto& name : holdings_.names()) {
-      if (wanted.find(name) == nullptr) drop(name);
-    }
-    std::vector<std::pair<ServicePortName, VirtualServers>> all;
-    wanted.for_each([&](const ServicePortName& name, const proxy::state::ServicePort& port) {
-      auto one = forwarding(name, port);
-      holdings_.set(name, &one);
-      all.emplace_back(name, std::move(one.servers));
-    });
-    VirtualServers out;
-    for (auto& [name, servers] : all) {
-      for (auto& [key, server] : servers) {
-        if (holdings_.servers.find(key) == name) out.insert_or_assign(key, std::move(server));
-      }
-    }
-    return out;
-  }
-
-  // The same for some; `keys` are all that they have or had, the result those that there should be.
-  VirtualServers hold(const ServiceTable& wanted, std::span<const ServicePortName> changed,
-                      std::set<VirtualServerKey>& keys) {
-    std::map<ServicePortName, Forwarding> known;
-    for (const auto& name : changed) {
-      const auto before = holdings_.servers_of(name);
-      keys.insert(before.begin(), before.end());
-      const auto* port = wanted.find(name);
-      if (port == nullptr) {
-        drop(name);
-        continue;
-      }
-      auto& one = known[name] = forwarding(name, *port);
-      holdings_.set(name, &one);
-      for (const auto& [key, server] : one.servers) keys.insert(key);
-    }
-    VirtualServers out;
-    for (const auto& key : keys) {
-      const auto owner = holdings_.servers.find(key);
-      if (!owner) continue;
-      auto it = known.find(*owner);
-      if (it == known.end()) {
-        const auto* port = wanted.find(*owner);
-        if (port == nullptr) continue;
-        it = known.emplace(*owner, forwarding(*owner, *port)).first;
-      }
-      if (const auto server = it->second.servers.find(key); server != it->second.servers.end()) {
-        out.insert(*server);
-      }
-    }
-    return out;
-  }
-
-  void drop(const ServicePortName& name) {
-    holdings_.set(name, nullptr);
-    complaints_.erase(name);
-  }
-
   // ── what others do ──────────────────────────────────────────────────────────────────────────
   std::optional<OutsideChange> look_around() {
-    monitor_.drain();
-    if (auto change = monitor_.take()) {
-      guard_intact_ = false;
-      return change;
-    }
+    if (auto change = ruleset_.take_change()) return change;
     const auto news = link_.news();
     if (news.vips)
       return OutsideChange{OutsideChange::Kind::tampering, 0, "somebody at kube-ipvs0"};
@@ -241,32 +156,6 @@ class IpvsMode final : public Mode {
       }
     }
     return std::nullopt;
-  }
-
-  // Runs `commit` while notifications of the ruleset, which would be about ourselves, are off.
-  // Fails when others have committed something meanwhile.
-  template <class Commit>
-  auto write_ruleset(Commit commit) -> decltype(commit()) {
-    const auto before = ruleset_.generation();
-    if (!before) return before.error();
-    if (monitor_.listening()) {
-      monitor_.drain();
-      if (monitor_.changed()) return changed_under_us();
-    }
-    monitor_.pause();
-    auto done = commit();
-    if (!done) {
-      guard_intact_ = false;
-      return done;
-    }
-    if (auto resumed = monitor_.resume(); !resumed) return resumed.error();
-    const auto after = ruleset_.generation();
-    if (!after) return after.error();
-    if (*after != *before && *after != *before + 1) {
-      guard_intact_ = false;
-      return changed_under_us();
-    }
-    return done;
   }
 
   // ── carrying out ────────────────────────────────────────────────────────────────────────────
@@ -313,7 +202,7 @@ class IpvsMode final : public Mode {
     if (!seen) co_return seen.error();
     set_parameters();
     if (!reconciled_) {
-      auto legacy = guard_.legacy();
+      auto legacy = ruleset_.legacy();
       if (!legacy) co_return legacy.error();
       legacy_ = std::move(*legacy);
     }
@@ -323,20 +212,20 @@ class IpvsMode final : public Mode {
     if (*facts != facts_) {
       facts_ = std::move(*facts);
       *node_addresses_ = facts_.addresses;
-      guard_intact_ = false;
+      ruleset_.distrust_guard();
     }
-    const auto servers = hold_all(wanted);
+    const auto servers = wishes_.hold_all(wanted, facts_);
     servers_.observe(
         *seen, servers, [&](const VirtualServerKey& key) { return is_ours(key, addresses->vips); },
         reconciled_ ? ServerSync::Weights::left : ServerSync::Weights::restored);
     stale_flows_->note_all(wanted);
     auto report = write_all(servers, addresses->vips);
     if (!report) co_return report;
-    auto filtered = co_await write_filter_chains();
+    auto filtered = co_await ruleset_.write_filter_chains(health_ports(wishes_.holdings()));
     if (!filtered) co_return filtered.error();
     report->operations += *filtered;
     report->transactions += *filtered == 0 ? 0 : 1;
-    traffic_.update(*seen, holdings_);
+    traffic_.update(*seen, wishes_.holdings());
     stale_flows_->written();
     reconciled_ = true;
     legacy_ = {};
@@ -347,30 +236,31 @@ class IpvsMode final : public Mode {
   // What leaves packets alone comes last, and goes first: a VIP is an address of this machine only
   // while its virtual server and its guard are there.
   Result<SyncReport> write_all(const VirtualServers& servers, const std::set<IpAddress>& vips) {
-    const auto changes = GuardChanges::take_from(holdings_);
-    const bool rebuild = !guard_intact_;
+    const auto changes = GuardChanges::take_from(wishes_.holdings());
+    const bool rebuild = !ruleset_.guard_intact();
     SyncReport report;
     const auto count = [&](std::size_t operations) {
       report.operations += operations;
       report.transactions += operations == 0 ? 0 : 1;
     };
-    const auto guarded = rebuild ? rebuild_guard() : change_guard(changes, true);
+    const auto guarded = rebuild ? rebuild_guard() : ruleset_.add_to_guard(changes);
     if (!guarded) return guarded.error();
     count(*guarded);
 
     std::set<IpAddress> wanted;
-    holdings_.addresses.for_each([&](const IpAddress& ip, std::monostate) { wanted.insert(ip); });
+    wishes_.holdings().addresses.for_each(
+        [&](const IpAddress& ip, std::monostate) { wanted.insert(ip); });
     std::vector<IpAddress> gone, come;
     std::ranges::set_difference(vips, wanted, std::back_inserter(gone));
     std::ranges::set_difference(wanted, vips, std::back_inserter(come));
     if (auto done = link_.change(gone, {}); !done) return done.error();
-    const auto steps = servers_.change_all(servers, holdings_);
+    const auto steps = servers_.change_all(servers, wishes_.holdings());
     if (!steps) return moved(steps.error());
     count(*steps);
     if (auto done = link_.change({}, come); !done) return done.error();
     report.operations += gone.size() + come.size();
     if (!rebuild) {
-      const auto removed = change_guard(changes, false);
+      const auto removed = ruleset_.remove_from_guard(changes);
       if (!removed) return removed.error();
       count(*removed);
     }
@@ -380,15 +270,14 @@ class IpvsMode final : public Mode {
 
   Result<SyncReport> sync_now(const ServiceTable& wanted,
                               std::span<const ServicePortName> changed) {
-    std::set<VirtualServerKey> keys;
-    const auto servers = hold(wanted, changed, keys);
-    const auto changes = GuardChanges::take_from(holdings_);
+    const auto [keys, servers] = wishes_.hold(wanted, changed, facts_);
+    const auto changes = GuardChanges::take_from(wishes_.holdings());
     SyncReport report;
     const auto count = [&](std::size_t operations) {
       report.operations += operations;
       report.transactions += operations == 0 ? 0 : 1;
     };
-    const auto added = change_guard(changes, true);
+    const auto added = ruleset_.add_to_guard(changes);
     if (!added) return added.error();
     count(*added);
     std::vector<IpAddress> gone, come;
@@ -397,12 +286,12 @@ class IpvsMode final : public Mode {
       if (!before && after) come.push_back(ip);
     }
     if (auto done = link_.change(gone, {}); !done) return done.error();
-    const auto steps = servers_.change(changed, keys, servers, holdings_);
+    const auto steps = servers_.change(changed, keys, servers, wishes_.holdings());
     if (!steps) return moved(steps.error());
     count(*steps);
     if (auto done = link_.change({}, come); !done) return done.error();
     report.operations += gone.size() + come.size();
-    const auto removed = change_guard(changes, false);
+    const auto removed = ruleset_.remove_from_guard(changes);
     if (!removed) return removed.error();
     count(*removed);
     report.set_aside = servers_.set_aside();
@@ -417,43 +306,19 @@ class IpvsMode final : public Mode {
   }
 
   Result<std::size_t> rebuild_guard() {
-    auto done = write_ruleset([&] { return guard_.rebuild(holdings_, facts_); });
+    auto done = ruleset_.rebuild_guard(wishes_.holdings(), facts_);
     if (!done) return done;
-    guard_intact_ = true;
-    for (const auto& limit : guard_.limits()) {
+    for (const auto& limit : ruleset_.limits()) {
       if (told_.insert(limit).second) advise_(limit);
     }
     return done;
-  }
-
-  Result<std::size_t> change_guard(const GuardChanges& changes, bool come) {
-    if (changes.size() == 0) return std::size_t{0};
-    return write_ruleset([&] { return come ? guard_.add(changes) : guard_.remove(changes); });
-  }
-
-  Awaitable<Result<std::size_t>> write_filter_chains() {
-    auto seen = co_await ruleset_.observe([](const netfilter::ChainKey&) { return true; });
-    if (!seen) co_return seen.error();
-    const auto transaction = plan_filter_chains(*seen, settings_, health_ports(holdings_));
-    if (transaction.empty()) co_return std::size_t{0};
-    co_return write_ruleset([&]() -> Result<std::size_t> {
-      const auto done = ruleset_.commit(transaction, seen->generation);
-      if (!done) return done.error();
-      if (done->kind == CommitResult::Kind::stale) return changed_under_us();
-      if (done->kind == CommitResult::Kind::refused) {
-        return within("write chains of the table filter", done->refused.front().error);
-      }
-      return transaction.size();
-    });
   }
 
   Settings settings_;
   std::function<void(const std::string&)> advise_;
   std::unique_ptr<IpvsNetlink> ipvs_;
   VipLink link_;
-  Guard guard_;
-  netfilter::NetlinkKernel ruleset_;
-  netfilter::RulesetMonitor monitor_;
+  Ruleset ruleset_;
   asio::posix::stream_descriptor watched_;
   std::unique_ptr<netfilter::ConntrackCleaner> stale_flows_;
   std::shared_ptr<std::vector<IpAddress>> node_addresses_;  // the cleaner asks for them
@@ -461,15 +326,13 @@ class IpvsMode final : public Mode {
   bool stopping_ = false;
 
   NodeFacts facts_;
-  Holdings holdings_;
+  Wishes wishes_;
   ServerSync servers_;
   Traffic traffic_;
   Legacy legacy_;
-  bool reconciled_ = false;    // once, since the start
-  bool guard_intact_ = false;  // the kernel has the guard that we last wrote
-  bool in_force_ = false;      // the kernel has all that was last wanted
-  bool working_ = false;       // reconcile() is under way
-  std::map<ServicePortName, std::string> complaints_;
+  bool reconciled_ = false;     // once, since the start
+  bool in_force_ = false;       // the kernel has all that was last wanted
+  bool working_ = false;        // reconcile() is under way
   std::set<std::string> told_;  // what advise_ was told of once and for all
 };
 
@@ -488,25 +351,20 @@ Result<std::unique_ptr<Mode>> make_ipvs_mode(asio::any_io_executor executor, Set
   if (auto found = (*ipvs)->find_family(); !found) return found.error();
   auto link = VipLink::open();
   if (!link) return link.error();
-  auto guard = Guard::open(settings);
-  if (!guard) return guard.error();
-  auto ruleset = netfilter::NetlinkKernel::open();
+  auto ruleset = Ruleset::open(settings);
   if (!ruleset) return ruleset.error();
-  if (auto generation = ruleset->generation(); !generation) return generation.error();
-  auto monitor = netfilter::RulesetMonitor::open(&is_filter_chain, kGuardTable);
-  if (!monitor) return monitor.error();
-  auto watched = netfilter::watch_jointly({monitor->fd(), link->news_fd()});
+  auto watched = netfilter::watch_jointly({ruleset->fd(), link->news_fd()});
   if (!watched) return watched.error();
   auto node_addresses = std::make_shared<std::vector<IpAddress>>();
   auto stale_flows = netfilter::ConntrackCleaner::open(
       executor, {.node_addresses = [node_addresses] { return *node_addresses; },
                  .report = netfilter::ConntrackCleaner::failures_to(advise)});
   if (!stale_flows) return stale_flows.error();
-  auto mode = std::make_unique<IpvsMode>(
-      executor, std::move(settings),
-      Parts{std::move(*ipvs), std::move(*link), std::move(*guard), std::move(*ruleset),
-            std::move(*monitor), std::move(*watched), std::move(*stale_flows)},
-      std::move(node_addresses), std::move(advise));
+  auto mode =
+      std::make_unique<IpvsMode>(executor, std::move(settings),
+                                 Parts{std::move(*ipvs), std::move(*link), std::move(*ruleset),
+                                       std::move(*watched), std::move(*stale_flows)},
+                                 std::move(node_addresses), std::move(advise));
   asio::co_spawn(executor, IpvsMode::drain(*mode), [](const std::exception_ptr& error) {
     if (error) std::rethrow_exception(error);
   });
