@@ -1,54 +1,74 @@
 #include "modes/ipvs/holdings.hpp"
 
+#include <algorithm>
+#include <functional>
+#include <iterator>
+
 namespace modes::ipvs {
+namespace {
+
+// Claims what is new and gives up what is gone, in this order: a value that changes is never gone
+// in between. What stays is not touched, and goes on being of whoever had it. Both are sorted;
+// `entry` makes a key and a value of one.
+template <class Claims, class T, class Entry>
+void pass_on(Claims& claims, const std::vector<T>& before, const std::vector<T>& after,
+             Entry entry) {
+  std::vector<T> come, gone;
+  std::ranges::set_difference(after, before, std::back_inserter(come));
+  std::ranges::set_difference(before, after, std::back_inserter(gone));
+  for (const auto& one : come) {
+    const auto& [key, value] = entry(one);
+    claims.add(key, value);
+  }
+  for (const auto& one : gone) {
+    const auto& [key, value] = entry(one);
+    claims.remove(key, value);
+  }
+}
+
+constexpr auto with_nothing = [](const auto& key) { return std::pair{key, std::monostate{}}; };
+
+}  // namespace
 
 void Holdings::set(const ServicePortName& name, const Forwarding* wanted) {
   const auto it = held_.find(name);
-  // Claimed first and given up afterwards: what stays is never gone in between, and goes on being
-  // of whoever had it.
-  std::optional<Held> before;
-  if (it != held_.end()) before = std::move(it->second);
-  if (wanted == nullptr) {
-    if (it != held_.end()) held_.erase(it);
-  } else {
-    Held held;
-    for (const auto& [key, server] : wanted->servers) {
-      servers.add(key, name);
-      held.servers.push_back(key);
-    }
-    for (const auto& ip : wanted->addresses) {
-      addresses.add(ip, {});
-      held.addresses.push_back(ip);
-    }
-    for (const auto& ip : wanted->silent) {
-      silent.add(ip, {});
-      held.silent.push_back(ip);
-    }
-    for (const auto& vip : wanted->vips) {
-      vips.add(vip.first, vip.second);
-      held.vips.push_back(vip);
-    }
-    for (const auto& [port, fate] : wanted->node_ports) {
-      const NodePortKey key{name.family, port.first, port.second};
-      node_ports.add(key, fate);
-      held.node_ports.emplace_back(key, fate);
-    }
-    for (const auto& source : wanted->sources) {
-      sources.add(source, {});
-      held.sources.push_back(source);
-    }
-    held_[name] = std::move(held);
+  auto after = wanted == nullptr ? Held{} : held_by(name, *wanted);
+  if (it == held_.end()) {
+    pass_on(name, {}, after);
+    if (wanted != nullptr) held_.emplace(name, std::move(after));
+    return;
   }
-  if (before) give_up(name, *before);
+  // Mostly it is only the endpoints that have changed.
+  if (it->second != after) pass_on(name, it->second, after);
+  if (wanted == nullptr) {
+    held_.erase(it);
+  } else {
+    it->second = std::move(after);
+  }
 }
 
-void Holdings::give_up(const ServicePortName& name, const Held& held) {
-  for (const auto& key : held.servers) servers.remove(key, name);
-  for (const auto& ip : held.addresses) addresses.remove(ip, {});
-  for (const auto& ip : held.silent) silent.remove(ip, {});
-  for (const auto& [key, fate] : held.vips) vips.remove(key, fate);
-  for (const auto& [key, fate] : held.node_ports) node_ports.remove(key, fate);
-  for (const auto& source : held.sources) sources.remove(source, {});
+Holdings::Held Holdings::held_by(const ServicePortName& name, const Forwarding& wanted) {
+  Held out;
+  out.servers.reserve(wanted.servers.size());
+  for (const auto& [key, server] : wanted.servers) out.servers.push_back(key);
+  out.addresses.assign(wanted.addresses.begin(), wanted.addresses.end());
+  out.silent.assign(wanted.silent.begin(), wanted.silent.end());
+  out.vips.assign(wanted.vips.begin(), wanted.vips.end());
+  for (const auto& [port, fate] : wanted.node_ports) {
+    out.node_ports.emplace_back(NodePortKey{name.family, port.first, port.second}, fate);
+  }
+  out.sources.assign(wanted.sources.begin(), wanted.sources.end());
+  return out;
+}
+
+void Holdings::pass_on(const ServicePortName& name, const Held& before, const Held& after) {
+  const auto with_name = [&](const VirtualServerKey& key) { return std::pair{key, name}; };
+  ipvs::pass_on(servers, before.servers, after.servers, with_name);
+  ipvs::pass_on(addresses, before.addresses, after.addresses, with_nothing);
+  ipvs::pass_on(silent, before.silent, after.silent, with_nothing);
+  ipvs::pass_on(vips, before.vips, after.vips, std::identity{});
+  ipvs::pass_on(node_ports, before.node_ports, after.node_ports, std::identity{});
+  ipvs::pass_on(sources, before.sources, after.sources, with_nothing);
 }
 
 std::vector<VirtualServerKey> Holdings::servers_of(const ServicePortName& name) const {

@@ -38,14 +38,16 @@ struct Holdings {
   [[nodiscard]] std::vector<ServicePortName> names() const;
 
  private:
-  struct Held {
+  struct Held {  // all sorted
     std::vector<VirtualServerKey> servers;
     std::vector<IpAddress> addresses, silent;
     std::vector<std::pair<VirtualServerKey, Fate>> vips;
     std::vector<std::pair<NodePortKey, Fate>> node_ports;
     std::vector<AllowedSource> sources;
+    friend bool operator==(const Held&, const Held&) = default;
   };
-  void give_up(const ServicePortName& name, const Held& held);
+  [[nodiscard]] static Held held_by(const ServicePortName& name, const Forwarding& wanted);
+  void pass_on(const ServicePortName& name, const Held& before, const Held& after);
 
   std::map<ServicePortName, Held> held_;
 };

@@ -268,10 +268,14 @@ class IpvsMode final : public Mode {
     return report;
   }
 
-  Result<SyncReport> sync_now(const ServiceTable& wanted,
-                              std::span<const ServicePortName> changed) {
+  // Says if ports of health checks came or went, too.
+  Result<SyncReport> sync_now(const ServiceTable& wanted, std::span<const ServicePortName> changed,
+                              bool& health_changed) {
     const auto [keys, servers] = wishes_.hold(wanted, changed, facts_);
     const auto changes = GuardChanges::take_from(wishes_.holdings());
+    health_changed = std::ranges::any_of(changes.node_ports, [](const auto& change) {
+      return change.before == Fate::health || change.after == Fate::health;
+    });
     SyncReport report;
     const auto count = [&](std::size_t operations) {
       report.operations += operations;

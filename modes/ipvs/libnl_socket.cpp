@@ -114,11 +114,11 @@ Result<std::vector<RefusedMessage>> LibnlSocket::transact(std::span<const std::b
   if (auto clean = drop_pending(); !clean) return clean.error();
   if (auto sent = send(datagram); !sent) return sent.error();
   std::vector<RefusedMessage> refused;
-  bool complete = false;
-  for (;;) {
+  // The last request is answered in any case, and behind all others.
+  for (bool complete = false; !complete;) {
     const auto answer = receive();
     if (!answer) return within("what became of the changes is not known", answer.error());
-    if (answer->empty()) break;
+    if (answer->empty()) return proxy::system_error(EPROTO, "the kernel does not answer");
     for_each_nl_message(*answer, [&](nlmsghdr* message) {
       const std::size_t index = message->nlmsg_seq - first;
       if (message->nlmsg_type != NLMSG_ERROR || index >= count) return;
@@ -128,7 +128,6 @@ Result<std::vector<RefusedMessage>> LibnlSocket::transact(std::span<const std::b
       if (ack.error != 0) refused.push_back(std::move(ack));
     });
   }
-  if (!complete) return proxy::system_error(EPROTO, "the kernel does not answer");
   return refused;
 }
 
