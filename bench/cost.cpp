@@ -40,7 +40,7 @@ Cost measured(int who, const std::function<void()>& work) {
 }
 
 void report(const std::string& what, const std::string& key, const Cost& cost) {
-  fmt::print("{:<46} {:>9.1f} {:>9.2f} {:>9.1f}\n", what, cost.wall, cost.user, cost.kernel);
+  fmt::print("{:<46} {:>9.2f} {:>9.2f} {:>9.2f}\n", what, cost.wall, cost.user, cost.kernel);
   figure(key + ".wall_ms", cost.wall);
   figure(key + ".user_ms", cost.user);
   figure(key + ".kernel_ms", cost.kernel);

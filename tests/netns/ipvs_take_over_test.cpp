@@ -45,7 +45,7 @@ class IpvsFromKubeProxy : public IpvsComing {
   // As kube-proxy's ipvs mode left a node: virtual servers, one of a service that is gone and one
   // real server that was draining, their addresses, ipsets and the chains that look into them.
   void restore_ipvs_mode() {
-    sh("echo 1 >/proc/sys/net/ipv4/vs/conntrack");
+    sh("ipvsadm -Ln >/dev/null; echo 1 >/proc/sys/net/ipv4/vs/conntrack");  // the first loads it
     const auto feed = [&](const std::vector<std::string>& program, const char* file) {
       run_or_fail(lab_->node().net, program, dump(file));
     };
