@@ -14,35 +14,12 @@ namespace records = proxy::records;
 constexpr std::size_t kSvcLabel = 4;     // "\3svc"
 constexpr std::size_t kDashedRoom = 40;  // the longest dashed address as a label
 
-std::string_view view(const std::string& text) {
-  return text;
-}
-
-// "_http" as a label; empty for a port without a name or with one too long to be one.
-std::string port_label(const std::string& name) {
-  return name.empty() ? std::string{} : label_of("_" + name);
-}
-
 }  // namespace
 
-// What is kept of an EndpointSlice or of one subset of an Endpoints object: addresses of one
-// family, and only what answers may need of them.
-struct ZoneBuilder::Slice {
-  std::size_t address_size = 4;
-  std::string addresses;            // one after the other, network order
-  std::vector<bool> not_ready;      // empty: all are ready
-  std::vector<std::string> labels;  // hostname (or pod name) labels; empty: none has one
-  std::vector<PortFacts> ports;
-
-  [[nodiscard]] std::size_t size() const { return addresses.size() / address_size; }
-  [[nodiscard]] bool is_ready(std::size_t i) const { return not_ready.empty() || !not_ready[i]; }
-  friend bool operator==(const Slice&, const Slice&) = default;
-};
-
 struct ZoneBuilder::ServiceState {
-  std::shared_ptr<const ServiceFacts> facts;            // null: only slices so far
-  std::vector<std::shared_ptr<const Slice>> slices;     // EndpointSlices
-  std::vector<std::shared_ptr<const Slice>> endpoints;  // Endpoints; used if there is no slice
+  std::shared_ptr<const ServiceFacts> facts;  // null: only slices so far
+  std::vector<SharedSlice> slices;            // EndpointSlices
+  std::vector<SharedSlice> endpoints;         // Endpoints; used if there is no slice
   [[nodiscard]] const auto& in_force() const { return slices.empty() ? endpoints : slices; }
 };
 
@@ -211,50 +188,17 @@ void ZoneBuilder::remove_service(const std::string& labels) {
 
 // ── endpoints ───────────────────────────────────────────────────────────────────────────────────
 
-std::shared_ptr<const ZoneBuilder::Slice> ZoneBuilder::slice_of(
-    Family family, std::span<const records::SliceEndpoint> endpoints,
-    std::span<const records::SlicePort> ports) const {
-  Slice slice;
-  slice.address_size = proxy::address_size(family);
-  for (const auto& endpoint : endpoints) {
-    if (endpoint.address.family() != family) continue;
-    const std::size_t index = slice.size();
-    slice.addresses += text_of(wire_bytes(endpoint.address));
-    if (!endpoint.ready) {
-      slice.not_ready.resize(index + 1, false);
-      slice.not_ready[index] = true;
-    }
-    std::string label;
-    if (endpoint.extras) label = label_of(endpoint.extras->hostname);
-    if (label.empty() && options_->endpoint_pod_names && endpoint.target_pod) {
-      label = label_of(*endpoint.target_pod);
-    }
-    if (label.empty()) continue;
-    slice.labels.resize(index + 1);
-    slice.labels[index] = std::move(label);
-  }
-  if (!slice.not_ready.empty()) slice.not_ready.resize(slice.size(), false);
-  if (!slice.labels.empty()) slice.labels.resize(slice.size());
-  for (const auto& port : ports) {
-    if (port.port) {
-      slice.ports.push_back({port_label(port.name), port.protocol, port.port->value});
-    }
-  }
-  slice.addresses.shrink_to_fit();
-  slice.ports.shrink_to_fit();
-  return std::make_shared<const Slice>(std::move(slice));
-}
-
 void ZoneBuilder::put_slice(const records::EndpointSlice& slice) {
-  put_slices(records::key_of(slice), service_labels(slice.name.space, slice.service),
-             {slice_of(slice.family, slice.endpoints, slice.ports)});
+  put_slices(
+      records::key_of(slice), service_labels(slice.name.space, slice.service),
+      {keep_slice(slice.family, slice.endpoints, slice.ports, options_->endpoint_pod_names)});
 }
 
 void ZoneBuilder::put_endpoints(const records::Endpoints& endpoints) {
-  std::vector<std::shared_ptr<const Slice>> slices;
+  std::vector<SharedSlice> slices;
   for (const auto& subset : endpoints.subsets) {
     for (const auto family : proxy::kFamilies) {
-      auto slice = slice_of(family, subset.endpoints, subset.ports);
+      auto slice = keep_slice(family, subset.endpoints, subset.ports, options_->endpoint_pod_names);
       if (slice->size() > 0) slices.push_back(std::move(slice));
     }
   }
@@ -263,7 +207,7 @@ void ZoneBuilder::put_endpoints(const records::Endpoints& endpoints) {
 }
 
 void ZoneBuilder::put_slices(const records::RecordKey& key, const std::string& service,
-                             std::vector<std::shared_ptr<const Slice>> slices) {
+                             std::vector<SharedSlice> slices) {
   const auto old = slices_.find(key);
   if (old != slices_.end() && old->second.service == service &&
       std::ranges::equal(old->second.slices, slices,
@@ -292,28 +236,6 @@ void ZoneBuilder::remove_slices(const records::RecordKey& key) {
   slices_.erase(at);
 }
 
-std::shared_ptr<const EndpointTable> ZoneBuilder::endpoint_table(const ServiceState& state) const {
-  const auto& facts = *state.facts;
-  if (facts.kind == ServiceKind::alias) return nullptr;
-  const bool headless = facts.kind == ServiceKind::headless;
-  const std::size_t label_room =
-      kMaxNameSize - facts.name.size() - kSvcLabel - options_->domain.size();
-  std::vector<EndpointTable::Entry> entries;
-  for (const auto& slice : state.in_force()) {
-    for (std::size_t i = 0; i < slice->size(); ++i) {
-      if (!slice->is_ready(i) && !facts.publish_not_ready) continue;
-      std::string_view label = slice->labels.empty() ? std::string_view{} : view(slice->labels[i]);
-      if (label.size() > label_room) label = {};
-      if (!headless && label.empty()) continue;
-      entries.push_back(
-          {bytes_of(slice->addresses).subspan(i * slice->address_size, slice->address_size), label,
-           headless ? std::span<const PortFacts>{slice->ports} : std::span<const PortFacts>{}});
-    }
-  }
-  if (entries.empty()) return nullptr;
-  return std::make_shared<const EndpointTable>(entries);
-}
-
 // ── what workers see ────────────────────────────────────────────────────────────────────────────
 
 // Does the service exist, as far as DNS says?
@@ -328,12 +250,7 @@ bool ZoneBuilder::is_visible(const ServiceState& state, const EndpointTable* end
       break;
   }
   if (!options_->ignore_empty_service) return true;
-  return std::ranges::any_of(state.in_force(), [&](const auto& slice) {
-    for (std::size_t i = 0; i < slice->size(); ++i) {
-      if (slice->is_ready(i) || state.facts->publish_not_ready) return true;
-    }
-    return false;
-  });
+  return has_published(*state.facts, state.in_force());
 }
 
 void ZoneBuilder::refresh_touched() {
@@ -346,7 +263,9 @@ void ZoneBuilder::refresh(const std::string& labels) {
   const auto& state = at->second;
   std::optional<ZoneService> after;
   if (state.facts) {
-    auto endpoints = endpoint_table(state);
+    const std::size_t label_room =
+        kMaxNameSize - state.facts->name.size() - kSvcLabel - options_->domain.size();
+    auto endpoints = endpoint_table(*state.facts, state.in_force(), label_room);
     if (is_visible(state, endpoints.get())) after = {state.facts, std::move(endpoints)};
   }
   const auto* found = zone_.find_service(bytes_of(labels));

@@ -8,6 +8,7 @@
 // that forwarding skips (headless, service.kubernetes.io/service-proxy-name) count here.
 #pragma once
 
+#include "dns/kept_slice.hpp"
 #include "dns/zone.hpp"
 #include "proxy/sources/source.hpp"
 
@@ -41,7 +42,6 @@ class ZoneBuilder {
   [[nodiscard]] bool changed() const { return changed_; }
 
  private:
-  struct Slice;
   struct ServiceState;
   using Services = std::unordered_map<std::string, ServiceState>;  // by their labels
 
@@ -56,16 +56,11 @@ class ZoneBuilder {
   void put_service(const proxy::records::Service& service);
   void remove_service(const std::string& labels);
 
-  [[nodiscard]] std::shared_ptr<const Slice> slice_of(
-      Family family, std::span<const proxy::records::SliceEndpoint> endpoints,
-      std::span<const proxy::records::SlicePort> ports) const;
   void put_slice(const proxy::records::EndpointSlice& slice);
   void put_endpoints(const proxy::records::Endpoints& endpoints);
   void put_slices(const proxy::records::RecordKey& key, const std::string& service,
-                  std::vector<std::shared_ptr<const Slice>> slices);
+                  std::vector<SharedSlice> slices);
   void remove_slices(const proxy::records::RecordKey& key);
-  [[nodiscard]] std::shared_ptr<const EndpointTable> endpoint_table(
-      const ServiceState& state) const;
 
   [[nodiscard]] bool is_visible(const ServiceState& state, const EndpointTable* endpoints) const;
   void refresh_touched();
@@ -87,7 +82,7 @@ class ZoneBuilder {
   Services services_;
   struct SliceOwner {
     std::string service;  // labels
-    std::vector<std::shared_ptr<const Slice>> slices;
+    std::vector<SharedSlice> slices;
   };
   std::map<proxy::records::RecordKey, SliceOwner> slices_;
   std::map<std::string, int> namespaces_;  // label: objects that make it exist
