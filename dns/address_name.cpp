@@ -140,6 +140,7 @@ DashedLabel dashed_label(Bytes address) {
       groups[i] = static_cast<unsigned>(address[2 * i] << 8 | address[2 * i + 1]);
     }
     const auto zeros = longest_zero_run(groups);
+    if (zeros.first == 0) *at++ = '0';  // a host name neither begins nor ends with a dash
     for (int i = 0; i < 8; ++i) {
       if (i == zeros.first) {  // "::"
         *at++ = '-';
@@ -150,6 +151,7 @@ DashedLabel dashed_label(Bytes address) {
       if (i > 0 && i != zeros.first + zeros.length) *at++ = '-';
       at = append_number(at, groups[static_cast<std::size_t>(i)], 16);
     }
+    if (zeros.first + zeros.length == 8) *at++ = '0';
   }
   label.bytes[0] = static_cast<std::uint8_t>(at - begin);
   return label;

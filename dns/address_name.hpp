@@ -33,7 +33,8 @@ struct DashedLabel {
   std::array<std::uint8_t, 40> bytes;  // 39 are the most: eight groups of four, seven dashes
   [[nodiscard]] Bytes wire() const { return Bytes{bytes}.first(std::size_t{bytes[0]} + 1); }
 };
-// `address` in network order, 4 or 16 bytes. IPv6 is shortened as RFC 5952 §4 says.
+// `address` in network order, 4 or 16 bytes. IPv6 is shortened as RFC 5952 §4 says, with a zero
+// before or behind dashes at an end: "fd00--0" is a host name (RFC 1123 §2.1), "fd00--" is none.
 [[nodiscard]] DashedLabel dashed_label(Bytes address);
 
 // The address's bytes, as the wire has them.

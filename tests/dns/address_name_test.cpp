@@ -42,9 +42,9 @@ TEST(DashedAddress, IsWrittenAsTheSchemaHasIt) {
   EXPECT_EQ(dashed("10.136.0.2"), "10-136-0-2");
   EXPECT_EQ(dashed("255.255.255.255"), "255-255-255-255");
   EXPECT_EQ(dashed("fd00:244::1"), "fd00-244--1");
-  EXPECT_EQ(dashed("::1"), "--1");
-  EXPECT_EQ(dashed("fd00::"), "fd00--");
-  EXPECT_EQ(dashed("::"), "--");
+  EXPECT_EQ(dashed("::1"), "0--1");  // a host name neither begins nor ends with a dash
+  EXPECT_EQ(dashed("fd00::"), "fd00--0");
+  EXPECT_EQ(dashed("::"), "0--0");
   EXPECT_EQ(dashed("1:0:0:2:0:0:0:3"), "1-0-0-2--3");
   EXPECT_EQ(dashed("1:0:2:3:4:5:6:7"), "1-0-2-3-4-5-6-7");
 }
