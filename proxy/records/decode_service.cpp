@@ -90,12 +90,16 @@ void read_cluster_ips(const Fields& spec, Service& service) {
   }
 }
 
-// Goes into DNS answers; may end with the dot that makes it absolute.
+// Goes into DNS answers; may end with the dot that makes it absolute, and letters have no case
+// there.
 std::string_view read_external_name(const Fields& spec) {
   const auto value = spec["externalName"];
   if (!value) return {};
   const auto name = value->text();
-  const auto checked = name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
+  std::string checked{name.ends_with('.') ? name.substr(0, name.size() - 1) : name};
+  std::ranges::transform(checked, checked.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  });
   if (!name.empty() && !is_dns_subdomain(checked)) {
     value->fail(in_quotes(name) + " is not a DNS name");
   }

@@ -117,6 +117,9 @@ TEST(DecodeService, ExternalNameKeepsTheName) {
   EXPECT_EQ(
       decoded<Service>(service("type: ExternalName, externalName: db.example.test.")).external_name,
       "db.example.test.");
+  EXPECT_EQ(
+      decoded<Service>(service("type: ExternalName, externalName: DB.Example.test")).external_name,
+      "DB.Example.test");
   EXPECT_EQ(error_of(decode_yaml(service("type: ExternalName, externalName: \"a\\nb\""))),
             "Service shop/web: spec.externalName: \"a\\nb\" is not a DNS name");
 }
