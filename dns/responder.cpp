@@ -9,7 +9,23 @@ namespace dns {
 namespace {
 
 // An alias leads to an alias at most this often; more is a loop somebody configured.
-constexpr int kMaxAliases = 8;
+constexpr int kMaxAliases = 16;
+
+bool is_alias(const Zone::Match& match) {
+  return match.kind == Zone::Kind::service && match.service->kind == ServiceKind::alias &&
+         !match.service->target.empty();
+}
+
+// Whether aliases lead anywhere in the end. To be known before any is written: a reply that runs
+// out of room would hide a loop.
+bool has_end(const Zone& zone, Zone::Match match) {
+  LowerName name;
+  for (int aliases = 0; is_alias(match); ++aliases) {
+    if (aliases == kMaxAliases || !name.assign(bytes_of(match.service->target))) return false;
+    match = zone.find(name);
+  }
+  return true;
+}
 
 ZoneAnswer records_of(const Zone& zone, const Asking& asking, Exchange& exchange,
                       const ResponderOptions& options) {
@@ -148,17 +164,20 @@ Next Responder::follow(const Zone& zone, Zone::Match match, const Asking& asking
   auto records = records_of(zone, asking, exchange, options_);
   auto& response = exchange.response;
   const Type type = exchange.query.type;
-  for (int aliases = 0;; ++aliases) {
+  const bool asks_for_alias = type == Type::cname || type == Type::any;
+  if (!asks_for_alias && is_alias(match) && !has_end(zone, match)) {
+    response.clear_records();
+    response.set_rcode(Rcode::server_failure);
+    return Next::send;
+  }
+  while (true) {
     if (match.kind == Zone::Kind::outside) {
       exchange.ask = exchange.scratch;
       if (options_.recursion) return Next::ask_upstream;
       return Next::send;  // the CNAME alone: the client goes on from there
     }
     if (match.kind == Zone::Kind::no_name) return deny(records, exchange, Rcode::name_error);
-    const bool is_alias = match.kind == Zone::Kind::service &&
-                          match.service->kind == ServiceKind::alias &&
-                          !match.service->target.empty();
-    if (!is_alias) {
+    if (!is_alias(match)) {
       if (type == Type::any) {
         records.write_any(exchange.owner);
         return Next::send;
@@ -166,14 +185,10 @@ Next Responder::follow(const Zone& zone, Zone::Match match, const Asking& asking
       if (records.write(match, type, exchange.owner)) return Next::send;
       return deny(records, exchange, Rcode::no_error);
     }
-    if (aliases == kMaxAliases || !exchange.scratch.assign(bytes_of(match.service->target))) {
-      response.clear_records();
-      response.set_rcode(Rcode::server_failure);
-      return Next::send;
-    }
+    (void)exchange.scratch.assign(bytes_of(match.service->target));  // a name, or no alias
     exchange.owner = records.write_alias(bytes_of(match.service->target), exchange.owner);
     exchange.aliased = true;
-    if (exchange.owner == 0 || type == Type::cname || type == Type::any) return Next::send;
+    if (exchange.owner == 0 || asks_for_alias) return Next::send;
     match = zone.find(exchange.scratch);
   }
 }

@@ -178,6 +178,28 @@ TEST(Responder, AliasesInALoopAreAServerFailureWithoutRecords) {
   cluster.load({external("shop", "a", "b.shop.svc.cluster.local"),
                 external("shop", "b", "a.shop.svc.cluster.local")});
   EXPECT_THAT(cluster.answer("a.shop.svc.cluster.local"), ElementsAre("SERVFAIL"));
+  EXPECT_THAT(cluster.answer("a.shop.svc.cluster.local", Type::cname), SizeIs(1));
+}
+
+TEST(Responder, ALoopIsOneAlsoWhereItsAliasesWouldNotFit) {
+  Cluster cluster;
+  const std::string a(60, 'a');
+  const std::string b(60, 'b');
+  cluster.load({external("shop", a, b + ".shop.svc.cluster.local"),
+                external("shop", b, a + ".shop.svc.cluster.local")});
+  EXPECT_THAT(cluster.answer(a + ".shop.svc.cluster.local"), ElementsAre("SERVFAIL"));
+}
+
+TEST(Responder, ALongChainOfAliasesIsFollowedToItsEnd) {
+  Cluster cluster;
+  std::vector<records::Record> all{service("shop", "s10", {"10.96.0.1"})};
+  for (int i = 0; i < 10; ++i) {
+    all.push_back(external("shop", "s" + std::to_string(i),
+                           "s" + std::to_string(i + 1) + ".shop.svc.cluster.local"));
+  }
+  cluster.load(all);
+  cluster.asking.stream = true;
+  EXPECT_THAT(cluster.answer("s0.shop.svc.cluster.local"), SizeIs(11));
 }
 
 TEST(Responder, AnAliasToWhatIsNotThereIsNxDomainBehindTheCname) {  // RFC 6604 §3
@@ -210,6 +232,8 @@ TEST(Responder, PodRecordsAreMadeOfTheNameUnlessTheyAreVerified) {
   EXPECT_THAT(verified.answer("10-1-0-9.empty.pod.cluster.local"), ElementsAre("NXDOMAIN"));
   SmallCluster disabled{{.pod_records = PodRecords::disabled}};
   EXPECT_THAT(disabled.answer("10-1-0-9.shop.pod.cluster.local"), ElementsAre("NXDOMAIN"));
+  EXPECT_THAT(disabled.answer("shop.pod.cluster.local"), ElementsAre("NXDOMAIN"));
+  EXPECT_THAT(disabled.answer("pod.cluster.local"), ElementsAre("NODATA"));
 }
 
 TEST(Responder, ShortNamesAreOursOnlyWhereTheyExist) {
