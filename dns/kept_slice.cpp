@@ -13,10 +13,16 @@ bool is_published(const ServiceFacts& service, const KeptSlice& slice, std::size
   return slice.is_ready(i) || service.publish_not_ready;
 }
 
+// Names with dots (static pods have the node's in theirs) are several labels: nobody would find
+// such an endpoint below its service.
+std::string one_label(const std::string& name) {
+  return name.find('.') == std::string::npos ? label_of(name) : std::string{};
+}
+
 std::string label_of_endpoint(const records::SliceEndpoint& endpoint, bool pod_names) {
   std::string label;
-  if (endpoint.extras) label = label_of(endpoint.extras->hostname);
-  if (label.empty() && pod_names && endpoint.target_pod) label = label_of(*endpoint.target_pod);
+  if (endpoint.extras) label = one_label(endpoint.extras->hostname);
+  if (label.empty() && pod_names && endpoint.target_pod) label = one_label(*endpoint.target_pod);
   return label;
 }
 

@@ -171,8 +171,8 @@ Zone::Match Zone::find_port(const ZoneService& service, Bytes port, Bytes protoc
 }
 
 Zone::Match Zone::find_below_pod(const LowerName& name, std::size_t labels) const {
+  if (labels == 1) return only(Kind::empty);  // the schema's, whether or not there is any below
   if (options->pod_records == PodRecords::disabled || labels > 3) return only(Kind::no_name);
-  if (labels == 1) return only(Kind::empty);
   const auto space = name.label(labels - 2);
   if (labels == 2) return only(has_namespace(space) ? Kind::empty : Kind::no_name);
   const auto address = parse_dashed(text_of(name.label(0).subspan(1)));

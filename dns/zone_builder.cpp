@@ -359,7 +359,8 @@ void ZoneBuilder::count_namespace(const std::string& label, int change) {
 
 void ZoneBuilder::put_pod(const records::Pod& pod) {
   if (options_->pod_records != PodRecords::verified && !options_->know_pods) return;
-  const bool counts = !pod.finished && !pod.ips.empty();
+  // One that is being deleted is going to lose its address, as CoreDNS has it too.
+  const bool counts = !pod.finished && !pod.terminating && !pod.ips.empty();
   const auto old = pods_.find(pod.name);
   if (counts && old != pods_.end() && old->second.ips == pod.ips &&
       old->second.host_network == pod.host_network) {

@@ -129,6 +129,32 @@ TEST(ZoneBuilder, EndpointsGoByTheirPodsNameIfAskedTo) {
               ElementsAre("3.0.1.10.in-addr.arpa. 5 IN PTR cat.pets.shop.svc.cluster.local."));
 }
 
+TEST(ZoneBuilder, NamesOfSeveralLabelsAreNoNamesOfEndpoints) {
+  Cluster cluster{{.endpoint_pod_names = true}};
+  const auto pets = headless("shop", "pets");
+  cluster.load({pets, slice(pets, "a", {{"10.1.0.2", "", true, "etcd-node.example"}})});
+  EXPECT_THAT(cluster.answer("2.0.1.10.in-addr.arpa", Type::ptr),
+              ElementsAre("2.0.1.10.in-addr.arpa. 5 IN PTR 10-1-0-2.pets.shop.svc.cluster.local."));
+}
+
+TEST(ZoneBuilder, APodHasNameAndAddressUntilItEnds) {
+  Cluster cluster{{.pod_records = PodRecords::verified}};
+  auto client = pod("shop", "client", "10.2.0.1");
+  constexpr const char* kClient = "10-2-0-1.shop.pod.cluster.local";
+  cluster.load({client});
+  EXPECT_THAT(cluster.answer(kClient), SizeIs(1));
+  client.terminating = true;
+  cluster.put(client);
+  EXPECT_THAT(cluster.answer(kClient), ElementsAre("NXDOMAIN"));
+  client.terminating = false;
+  cluster.put(client);
+  EXPECT_THAT(cluster.answer(kClient),
+              ElementsAre("10-2-0-1.shop.pod.cluster.local. 5 IN A 10.2.0.1"));
+  client.finished = true;
+  cluster.put(client);
+  EXPECT_THAT(cluster.answer(kClient), ElementsAre("NXDOMAIN"));
+}
+
 TEST(ZoneBuilder, HostnamesBelowAClusterIpServiceLeadToTheEndpoint) {
   Cluster cluster;
   const auto web = service("shop", "web", {"10.96.0.1"});
