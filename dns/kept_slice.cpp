@@ -91,4 +91,21 @@ bool has_published(const ServiceFacts& service, std::span<const SharedSlice> sli
   });
 }
 
+std::vector<IpAddress> addresses_of(const ServiceFacts& service,
+                                    std::span<const SharedSlice> slices) {
+  std::vector<IpAddress> addresses;
+  if (service.kind == ServiceKind::alias) return addresses;
+  const auto add = [&](Bytes bytes) { addresses.push_back(address_from(bytes)); };
+  for (const auto& address : service.v4.all()) add(Bytes{address});
+  for (const auto& address : service.v6.all()) add(Bytes{address});
+  for (const auto& slice : slices) {
+    for (std::size_t i = 0; i < slice->size(); ++i) {
+      if (is_published(service, *slice, i)) add(slice->address(i));
+    }
+  }
+  std::sort(addresses.begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  return addresses;
+}
+
 }  // namespace dns

@@ -51,4 +51,9 @@ using SharedSlice = std::shared_ptr<const KeptSlice>;
 // Is any endpoint of these published?
 [[nodiscard]] bool has_published(const ServiceFacts& service, std::span<const SharedSlice> slices);
 
+// Every address that has a reverse name because of a service: cluster IPs and published endpoints,
+// in order, each once.
+[[nodiscard]] std::vector<IpAddress> addresses_of(const ServiceFacts& service,
+                                                  std::span<const SharedSlice> slices);
+
 }  // namespace dns

@@ -53,21 +53,6 @@ Zone::Match only(Zone::Kind kind) {
   return match;
 }
 
-// A label directly below a service: an endpoint's hostname or dashed address.
-Zone::Match find_endpoint(const ZoneService& service, Bytes label) {
-  if (!service.endpoints) return only(Zone::Kind::no_name);
-  auto match = of_service(Zone::Kind::endpoint, service);
-  match.named = service.endpoints->find_label(label);
-  if (!match.named.empty()) return match;
-  if (service.facts->kind == ServiceKind::headless) {
-    if (const auto address = parse_dashed(text_of(label.subspan(1)))) {
-      match.endpoint = service.endpoints->find_address(wire_bytes(*address));
-      if (match.endpoint) return match;
-    }
-  }
-  return only(Zone::Kind::no_name);
-}
-
 }  // namespace
 
 Zone::Zone(std::shared_ptr<const ZoneOptions> zone_options) : options{std::move(zone_options)} {}
@@ -168,6 +153,28 @@ Zone::Match Zone::find_port(const ZoneService& service, Bytes port, Bytes protoc
   match.port_label = port;
   match.protocol = *protocol;
   return match;
+}
+
+// A label directly below a service: an endpoint's hostname or dashed address.
+Zone::Match Zone::find_endpoint(const ZoneService& service, Bytes label) const {
+  auto match = of_service(Kind::endpoint, service);
+  if (service.endpoints) {
+    match.named = service.endpoints->find_label(label);
+    if (!match.named.empty()) return match;
+  }
+  if (service.facts->kind == ServiceKind::alias) return only(Kind::no_name);
+  match.address = parse_dashed(text_of(label.subspan(1)));
+  if (!match.address) return only(Kind::no_name);
+  const auto bytes = wire_bytes(*match.address);
+  if (service.facts->kind == ServiceKind::headless) {
+    const bool known = service.endpoints && service.endpoints->find_address(bytes);
+    return known ? match : only(Kind::no_name);
+  }
+  const auto* entry = addresses.find(hash(bytes), [&](const ZoneAddress& known) {
+    return known.address == *match.address && known.service_hash == service.facts->hash;
+  });
+  const bool known = entry != nullptr && !service.facts->has_address(bytes);
+  return known ? match : only(Kind::no_name);
 }
 
 Zone::Match Zone::find_below_pod(const LowerName& name, std::size_t labels) const {

@@ -10,6 +10,7 @@
 #include "dns/persistent_map.hpp"
 #include "dns/service_records.hpp"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -43,7 +44,9 @@ struct ZoneService {
   std::shared_ptr<const ServiceFacts> facts;
   std::shared_ptr<const EndpointTable> endpoints;  // null: none that has records
 };
-struct ZoneAddress {  // reverse: the services of an address; look there what it is to them
+// Reverse: the services of an address; look there what it is to them. What has no entry in a
+// service with cluster IPs itself is an endpoint without a hostname.
+struct ZoneAddress {
   IpAddress address;
   std::uint64_t service_hash;
 };
@@ -74,12 +77,11 @@ struct Zone {
     Kind kind = Kind::outside;
     const ServiceFacts* service = nullptr;
     const EndpointTable* endpoints = nullptr;
-    Bytes port_label;                              // service_port
-    Protocol protocol = Protocol::tcp;             // service_port
-    std::span<const EndpointTable::Named> named;   // endpoint by hostname
-    std::optional<EndpointTable::Index> endpoint;  // endpoint by address
-    std::optional<IpAddress> address;              // pod
-    bool short_form = false;                       // the name is not below the domain
+    Bytes port_label;                             // service_port
+    Protocol protocol = Protocol::tcp;            // service_port
+    std::span<const EndpointTable::Named> named;  // endpoint by hostname
+    std::optional<IpAddress> address;             // pod, endpoint by address
+    bool short_form = false;                      // the name is not below the domain
   };
 
   // Any name, short forms included if they are switched on and lead to something.
@@ -95,9 +97,17 @@ struct Zone {
   // next to a core, and a batch of queries then waits for memory once rather than each.
   void prefetch(std::span<const std::uint64_t> service_hashes) const;
 
-  // Calls `visitor(const ZoneService&, std::optional<EndpointTable::Index>)` for what has the
-  // address: the services whose cluster IP it is, or, if there is none, every endpoint that has
-  // records. True if there was any.
+  // What an address is to a service, the most telling first.
+  enum class AddressRole : std::uint8_t {
+    cluster_ip,
+    listed_endpoint,  // in the service's table: of a headless service, or with a hostname
+    endpoint,         // of a service with cluster IPs: goes by its address
+  };
+  static constexpr std::array kAddressRoles{AddressRole::cluster_ip, AddressRole::listed_endpoint,
+                                            AddressRole::endpoint};
+  // Calls `visitor(const ZoneService&, AddressRole, EndpointTable::Index)` for the services that
+  // the address is the most telling thing to; the index is that of a listed endpoint. True if there
+  // was any.
   template <class Visitor>
   bool visit_reverse(const IpAddress& address, const Visitor& visitor) const;
 
@@ -125,21 +135,25 @@ struct Zone {
   [[nodiscard]] Match find_below_pod(const LowerName& name, std::size_t labels) const;
   [[nodiscard]] Match find_short(const LowerName& name) const;
   [[nodiscard]] Match find_port(const ZoneService& service, Bytes port, Bytes protocol) const;
+  [[nodiscard]] Match find_endpoint(const ZoneService& service, Bytes label) const;
 };
 
 template <class Visitor>
 bool Zone::visit_reverse(const IpAddress& address, const Visitor& visitor) const {
   const auto bytes = wire_bytes(address);
   bool found = false;
-  for (const bool as_cluster_ip : {true, false}) {
+  for (const auto wanted : kAddressRoles) {
     addresses.visit(hash(bytes), [&](const ZoneAddress& entry) {
       if (entry.address != address) return true;
       services.visit(entry.service_hash, [&](const ZoneService& service) {
         std::optional<EndpointTable::Index> index;
-        if (!as_cluster_ip && service.endpoints) index = service.endpoints->find_address(bytes);
-        if (!index && !(as_cluster_ip && service.facts->has_address(bytes))) return true;
+        if (service.endpoints) index = service.endpoints->find_address(bytes);
+        const auto role = service.facts->has_address(bytes) ? AddressRole::cluster_ip
+                          : index                           ? AddressRole::listed_endpoint
+                                                            : AddressRole::endpoint;
+        if (role != wanted) return true;
         found = true;
-        visitor(service, index);
+        visitor(service, role, index.value_or(0));
         return true;
       });
       return true;

@@ -66,11 +66,8 @@ bool ZoneAnswer::write(const Zone::Match& match, Type type, Offset owner) {
       return type == Type::srv && write_srv(match, owner);
     case Zone::Kind::endpoint:
       return write_endpoint(match, type, owner);
-    case Zone::Kind::pod: {
-      const auto address = wire_bytes(*match.address);
-      return type == (address.size() == 4 ? Type::a : Type::aaaa) &&
-             response_.add(Section::answer, owner, type, ttl_, address);
-    }
+    case Zone::Kind::pod:
+      return write_endpoint(match, type, owner);
     case Zone::Kind::outside:
     case Zone::Kind::no_name:
     case Zone::Kind::empty:
@@ -194,16 +191,15 @@ bool ZoneAnswer::write_endpoint(const Zone::Match& match, Type type, Offset owne
   if (type != Type::a && type != Type::aaaa) return false;
   const std::size_t size = type == Type::a ? 4 : 16;
   bool any = false;
-  const auto add = [&](EndpointTable::Index index) {
-    const auto address = match.endpoints->address(index);
+  const auto add = [&](Bytes address) {
     if (address.size() != size) return;
     any = true;
     response_.add(Section::answer, owner, type, ttl_, address);
   };
-  if (match.endpoint) add(*match.endpoint);
+  if (match.address) add(wire_bytes(*match.address));
   const std::size_t first = first_of(match.named.size());
   for (std::size_t i = 0; i < match.named.size(); ++i) {
-    add(match.named[(first + i) % match.named.size()].index);
+    add(match.endpoints->address(match.named[(first + i) % match.named.size()].index));
   }
   return any;
 }
@@ -341,12 +337,18 @@ void ZoneAnswer::add_endpoint_addresses(const Zone::Match& match, std::size_t re
 
 bool ZoneAnswer::write_reverse(const IpAddress& address, Offset owner) {
   return zone_.visit_reverse(
-      address, [&](const ZoneService& service, std::optional<EndpointTable::Index> index) {
+      address, [&](const ZoneService& service, Zone::AddressRole role, EndpointTable::Index index) {
         response_.start(Section::answer, owner, Type::ptr, ttl_);
-        if (index) {
-          write_endpoint_name(*service.facts, *service.endpoints, *index);
-        } else {
-          write_service_name({}, *service.facts);
+        switch (role) {
+          case Zone::AddressRole::cluster_ip:
+            write_service_name({}, *service.facts);
+            break;
+          case Zone::AddressRole::listed_endpoint:
+            write_endpoint_name(*service.facts, *service.endpoints, index);
+            break;
+          case Zone::AddressRole::endpoint:
+            write_service_name(dashed_label(wire_bytes(address)).wire(), *service.facts);
+            break;
         }
         response_.end();
       });

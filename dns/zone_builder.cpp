@@ -20,6 +20,7 @@ struct ZoneBuilder::ServiceState {
   std::shared_ptr<const ServiceFacts> facts;  // null: only slices so far
   std::vector<SharedSlice> slices;            // EndpointSlices
   std::vector<SharedSlice> endpoints;         // Endpoints; used if there is no slice
+  std::vector<SharedSlice> shown;             // those that the zone goes by
   [[nodiscard]] const auto& in_force() const { return slices.empty() ? endpoints : slices; }
 };
 
@@ -260,7 +261,7 @@ void ZoneBuilder::refresh_touched() {
 void ZoneBuilder::refresh(const std::string& labels) {
   const auto at = services_.find(labels);
   assert(at != services_.end());
-  const auto& state = at->second;
+  auto& state = at->second;
   std::optional<ZoneService> after;
   if (state.facts) {
     const std::size_t label_room =
@@ -271,7 +272,16 @@ void ZoneBuilder::refresh(const std::string& labels) {
   const auto* found = zone_.find_service(bytes_of(labels));
   std::optional<ZoneService> before;
   if (found != nullptr) before = *found;
-  if (before && after && before->facts == after->facts &&
+  // Endpoints that go by their addresses are in no table, so that addresses are compared as well.
+  std::vector<IpAddress> old_addresses;
+  std::vector<IpAddress> new_addresses;
+  if (before) old_addresses = addresses_of(*before->facts, state.shown);
+  state.shown.clear();
+  if (after) {
+    state.shown = state.in_force();
+    new_addresses = addresses_of(*after->facts, state.shown);
+  }
+  if (before && after && before->facts == after->facts && old_addresses == new_addresses &&
       (before->endpoints == after->endpoints ||
        (before->endpoints && after->endpoints && *before->endpoints == *after->endpoints))) {
     return;  // what changed shows nowhere
@@ -281,7 +291,7 @@ void ZoneBuilder::refresh(const std::string& labels) {
     return text_of(service.facts->labels()) == labels;
   };
   if (before || after) {
-    update_addresses(before ? &*before : nullptr, after ? &*after : nullptr, hash);
+    update_addresses(old_addresses, new_addresses, hash);
     if (after) {
       zone_.services.put(hash, *after, same);
     } else {
@@ -292,26 +302,9 @@ void ZoneBuilder::refresh(const std::string& labels) {
   if (!state.facts && state.slices.empty() && state.endpoints.empty()) services_.erase(at);
 }
 
-// Every address that has a reverse name because of a service, in order, each once.
-std::vector<IpAddress> ZoneBuilder::addresses_of(const ZoneService* service) {
-  std::vector<IpAddress> addresses;
-  if (service == nullptr) return addresses;
-  const auto add = [&](Bytes bytes) { addresses.push_back(address_from(bytes)); };
-  for (const auto& address : service->facts->v4.all()) add(Bytes{address});
-  for (const auto& address : service->facts->v6.all()) add(Bytes{address});
-  if (service->endpoints) {
-    for (const auto& address : service->endpoints->v4()) add(Bytes{address});
-    for (const auto& address : service->endpoints->v6()) add(Bytes{address});
-  }
-  std::sort(addresses.begin(), addresses.end());
-  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
-  return addresses;
-}
-
-void ZoneBuilder::update_addresses(const ZoneService* before, const ZoneService* after,
+void ZoneBuilder::update_addresses(const std::vector<IpAddress>& old_ones,
+                                   const std::vector<IpAddress>& new_ones,
                                    std::uint64_t service_hash) {
-  const auto old_ones = addresses_of(before);
-  const auto new_ones = addresses_of(after);
   const auto for_each_only_in = [](const auto& some, const auto& others, const auto& act) {
     for (const auto& address : some) {
       if (!std::binary_search(others.begin(), others.end(), address)) act(address);

@@ -65,9 +65,8 @@ class ZoneBuilder {
   [[nodiscard]] bool is_visible(const ServiceState& state, const EndpointTable* endpoints) const;
   void refresh_touched();
   void refresh(const std::string& labels);
-  [[nodiscard]] static std::vector<IpAddress> addresses_of(const ZoneService* service);
-  void update_addresses(const ZoneService* before, const ZoneService* after,
-                        std::uint64_t service_hash);
+  void update_addresses(const std::vector<IpAddress>& old_ones,
+                        const std::vector<IpAddress>& new_ones, std::uint64_t service_hash);
 
   void put_namespace(const std::string& name);
   void count_namespace(const std::string& label, int change);

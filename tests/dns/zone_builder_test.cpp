@@ -54,7 +54,8 @@ TEST(ZoneBuilder, WhatShowsNowhereIsNoChange) {
   (void)cluster.builder().snapshot();
   web.labels["a"] = "b";
   cluster.put(web);
-  cluster.put(slice(web, "a", {{"10.1.0.1"}, {"10.1.0.2"}}));
+  cluster.put(slice(web, "a", {{"10.1.0.1"}, {"10.1.0.2", "", false}},
+                    {{"http", Protocol::tcp, proxy::Port{8080}}}));
   EXPECT_FALSE(cluster.builder().changed());
 }
 
@@ -155,13 +156,44 @@ TEST(ZoneBuilder, APodHasNameAndAddressUntilItEnds) {
   EXPECT_THAT(cluster.answer(kClient), ElementsAre("NXDOMAIN"));
 }
 
-TEST(ZoneBuilder, HostnamesBelowAClusterIpServiceLeadToTheEndpoint) {
+TEST(ZoneBuilder, EndpointsOfAClusterIpServiceHaveNamesThatLeadBackToThem) {
   Cluster cluster;
   const auto web = service("shop", "web", {"10.96.0.1"});
-  cluster.load({web, slice(web, "a", {{"10.1.0.2", "one"}, {"10.1.0.3"}})});
+  cluster.load(
+      {web, slice(web, "a", {{"10.1.0.2", "one"}, {"10.1.0.3"}, {"10.1.0.4", "", false}})});
+  constexpr const char* kUnnamed = "10-1-0-3.web.shop.svc.cluster.local";
   EXPECT_THAT(cluster.answer("one.web.shop.svc.cluster.local"), SizeIs(1));
-  EXPECT_THAT(cluster.answer("10-1-0-3.web.shop.svc.cluster.local"), ElementsAre("NXDOMAIN"));
+  EXPECT_THAT(cluster.answer(kUnnamed),
+              ElementsAre("10-1-0-3.web.shop.svc.cluster.local. 5 IN A 10.1.0.3"));
+  EXPECT_THAT(cluster.answer(kUnnamed, Type::aaaa), ElementsAre("NODATA"));
+  EXPECT_THAT(cluster.answer("10-1-0-4.web.shop.svc.cluster.local"), ElementsAre("NXDOMAIN"));
+  EXPECT_THAT(cluster.answer("10-96-0-1.web.shop.svc.cluster.local"), ElementsAre("NXDOMAIN"));
   EXPECT_THAT(cluster.answer(kWeb), ElementsAre("web.shop.svc.cluster.local. 5 IN A 10.96.0.1"));
+  EXPECT_THAT(cluster.answer("2.0.1.10.in-addr.arpa", Type::ptr),
+              ElementsAre("2.0.1.10.in-addr.arpa. 5 IN PTR one.web.shop.svc.cluster.local."));
+  EXPECT_THAT(cluster.answer("3.0.1.10.in-addr.arpa", Type::ptr),
+              ElementsAre("3.0.1.10.in-addr.arpa. 5 IN PTR 10-1-0-3.web.shop.svc.cluster.local."));
+  cluster.put(slice(web, "a", {{"10.1.0.4"}}));
+  EXPECT_THAT(cluster.answer(kUnnamed), ElementsAre("NXDOMAIN"));
+  EXPECT_THAT(cluster.answer("3.0.1.10.in-addr.arpa", Type::ptr), ElementsAre("REFUSED"));
+  EXPECT_THAT(cluster.answer("4.0.1.10.in-addr.arpa", Type::ptr), SizeIs(1));
+}
+
+TEST(ZoneBuilder, AnEndpointLeadsBackToTheServicesThatNameIt) {
+  Cluster cluster;
+  const auto pg = headless("shop", "pg");
+  const auto peers = headless("shop", "peers");
+  const auto read = service("shop", "pg-read", {"10.96.0.1"});
+  cluster.load({pg, slice(pg, "a", {{"10.1.0.2", "pg-0"}}), peers,
+                slice(peers, "a", {{"10.1.0.2"}}), read,
+                slice(read, "a", {{"10.1.0.2"}, {"10.1.0.3"}})});
+  EXPECT_THAT(cluster.answer("2.0.1.10.in-addr.arpa", Type::ptr),
+              UnorderedElementsAre(
+                  "2.0.1.10.in-addr.arpa. 5 IN PTR pg-0.pg.shop.svc.cluster.local.",
+                  "2.0.1.10.in-addr.arpa. 5 IN PTR 10-1-0-2.peers.shop.svc.cluster.local."));
+  cluster.put(service("shop", "node", {"10.1.0.3"}));  // whoever has it as a cluster IP comes first
+  EXPECT_THAT(cluster.answer("3.0.1.10.in-addr.arpa", Type::ptr),
+              ElementsAre("3.0.1.10.in-addr.arpa. 5 IN PTR node.shop.svc.cluster.local."));
 }
 
 TEST(ZoneBuilder, OnlyTheNamespacesAskedForAreServed) {
