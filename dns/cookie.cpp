@@ -9,7 +9,7 @@ namespace dns {
 
 namespace {
 
-constexpr std::size_t kClientSize = 8, kServerSize = 16;
+constexpr std::size_t kServerSize = 16;
 constexpr std::uint8_t kVersion = 1;
 constexpr std::int32_t kMaxAge = 3600, kMaxAhead = 300;  // seconds
 
@@ -28,7 +28,7 @@ CookieOption make_cookie(const SipKey& key, Bytes client_cookie, const proxy::Ip
                          std::uint32_t now) {
   CookieOption option;
   Writer writer{option};
-  writer.bytes(client_cookie.first(kClientSize));
+  writer.bytes(client_cookie.first(kClientCookieSize));
   writer.u8(kVersion);
   writer.u8(0);
   writer.u16(0);
@@ -42,8 +42,8 @@ CookieOption make_cookie(const SipKey& key, Bytes client_cookie, const proxy::Ip
 
 bool is_valid_cookie(const SipKey& key, Bytes option, const proxy::IpAddress& client,
                      std::uint32_t now) {
-  if (option.size() != kClientSize + kServerSize) return false;
-  Reader reader{option, kClientSize};
+  if (option.size() != kClientCookieSize + kServerSize) return false;
+  Reader reader{option, kClientCookieSize};
   if (reader.u8() != kVersion) return false;
   reader.skip(3);
   const auto age = static_cast<std::int32_t>(now - reader.u32());  // serial arithmetic, RFC 1982

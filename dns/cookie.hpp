@@ -12,6 +12,8 @@
 
 namespace dns {
 
+inline constexpr std::size_t kClientCookieSize = 8;
+
 using CookieOption = std::array<std::uint8_t, 24>;  // client cookie (8), server cookie (16)
 
 // The option to answer with. Requires client_cookie.size() >= 8; `now` is Unix time, seconds.

@@ -74,6 +74,12 @@ QueryVerdict parse_query(Bytes message, Query& query) {
   const auto answers = reader.u16();
   const auto authorities = reader.u16();
   const auto additional = reader.u16();
+  query.name.clear();
+  if (questions == 0 && answers == 0 && authorities == 0 && additional == 1) {
+    const bool good = read_additional(reader, additional, query.edns) && reader.at_end();
+    if (good && query.edns && !query.edns->cookie.empty()) return QueryVerdict::cookie;
+    query.edns.reset();
+  }
   if (questions != 1) return QueryVerdict::format_error;
   if (!query.name.read_question(reader)) return QueryVerdict::format_error;
   query.type = static_cast<Type>(reader.u16());

@@ -35,6 +35,7 @@ struct Query {
 
 enum class QueryVerdict : std::uint8_t {
   ok,
+  cookie,        // no question, only COOKIE options: what is wanted is ours (RFC 7873 §5.4)
   drop,          // not a query: too short for a header, or itself a reply
   format_error,  // id and flags of the query are valid, and the question if it could be read
 };
