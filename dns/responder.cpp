@@ -8,6 +8,8 @@ namespace dns {
 
 namespace {
 
+constexpr auto kAnswer = Response::Section::answer;
+
 // An alias leads to an alias at most this often; more is a loop somebody configured.
 constexpr int kMaxAliases = 16;
 
@@ -48,6 +50,12 @@ bool Responder::is_allowed(const IpAddress& client) const {
                      [&](const auto& prefix) { return prefix.contains(client); });
 }
 
+bool Responder::has_upstream(const LowerName& name) const {
+  if (!options_.recursion || options_.only_below.empty()) return options_.recursion;
+  return std::any_of(options_.only_below.begin(), options_.only_below.end(),
+                     [&](const auto& domain) { return name.is_below_or_at(domain); });
+}
+
 void Responder::begin(const Asking& asking, Exchange& exchange, MutableBytes into) const {
   const auto& query = exchange.query;
   auto& response = exchange.response;
@@ -82,6 +90,17 @@ Rcode Responder::refusal(const Query& query, const Asking& asking) const {
   return Rcode::no_error;
 }
 
+// RFC 7873 §5.4: to a query without a question.
+Rcode Responder::rcode_for_cookie(const Query& query, const Asking& asking) const {
+  if (!asking.exempt && !is_allowed(asking.client)) return Rcode::refused;
+  if (query.edns->version != 0) return Rcode::bad_version;
+  if (!options_.cookie_key) return Rcode::format_error;
+  const Bytes cookie = query.edns->cookie;
+  const bool is_ours = cookie.size() == kClientCookieSize ||  // it has none yet
+                       is_valid_cookie(*options_.cookie_key, cookie, asking.client, asking.now);
+  return is_ours ? Rcode::no_error : Rcode::bad_cookie;
+}
+
 Outcome Responder::respond(const Zone& zone, Bytes message, const Asking& asking,
                            Exchange& exchange, MutableBytes into) const {
   const auto verdict = parse_query(message, exchange.query);
@@ -92,6 +111,10 @@ Outcome Responder::respond(const Zone& zone, Bytes message, const Asking& asking
   exchange.short_form = false;
   exchange.owner = Response::kQuestion;
 
+  if (verdict == QueryVerdict::cookie) {
+    exchange.response.set_rcode(rcode_for_cookie(exchange.query, asking));
+    return {Next::send, exchange.response.finish()};
+  }
   const auto rcode =
       verdict == QueryVerdict::format_error ? Rcode::format_error : refusal(exchange.query, asking);
   exchange.response.set_rcode(rcode);
@@ -145,7 +168,7 @@ Next Responder::answer_reverse(const Zone& zone, const IpAddress& address, const
 }
 
 Next Responder::ask_for_question(const Asking& asking, Exchange& exchange) const {
-  if (!options_.recursion) {
+  if (!has_upstream(exchange.query.name)) {
     exchange.response.set_rcode(Rcode::refused);
     return Next::send;
   }
@@ -173,7 +196,7 @@ Next Responder::follow(const Zone& zone, Zone::Match match, const Asking& asking
   while (true) {
     if (match.kind == Zone::Kind::outside) {
       exchange.ask = exchange.scratch;
-      if (options_.recursion) return Next::ask_upstream;
+      if (has_upstream(exchange.ask)) return Next::ask_upstream;
       return Next::send;  // the CNAME alone: the client goes on from there
     }
     if (match.kind == Zone::Kind::no_name) return deny(records, exchange, Rcode::name_error);
@@ -226,13 +249,20 @@ std::optional<Next> Responder::autopath(const Zone& zone, const Asking& asking,
     if (!fits) continue;
     const auto match = zone.find(candidate);
     if (match.kind == Zone::Kind::no_name) continue;
-    if (match.kind == Zone::Kind::outside && !options_.recursion) continue;
+    if (match.kind == Zone::Kind::outside && !has_upstream(candidate)) continue;
     auto records = records_of(zone, asking, exchange, options_);
     exchange.owner = records.write_alias(candidate.wire(), Response::kQuestion);
     if (exchange.owner == 0) return std::nullopt;
     exchange.aliased = true;
     exchange.autopath_step = step + 1;
-    if (match.kind != Zone::Kind::outside) return follow(zone, match, asking, exchange);
+    if (match.kind != Zone::Kind::outside) {
+      const auto next = follow(zone, match, asking, exchange);
+      const auto& response = exchange.response;
+      if (next != Next::send || response.truncated() || response.count(kAnswer) != 1) return next;
+      // The candidate has nothing of the type: the name asked for has not, and needs no CNAME.
+      exchange.response.clear_records();
+      return deny(records, exchange, Rcode::no_error);
+    }
     exchange.ask = candidate;
     exchange.may_try_next = true;
     return Next::ask_upstream;

@@ -15,6 +15,7 @@ namespace dns {
 
 struct ResponderOptions {
   bool recursion = false;  // there are upstreams; without, what is outside the zone is REFUSED
+  std::vector<LowerName> only_below{};  // they know no other names; empty: they know all
   bool autopath = false;
   std::vector<LowerName> search{};       // autopath: what follows the cluster's own domains
   std::vector<proxy::IpPrefix> allow{};  // clients that are answered; empty: all
@@ -73,8 +74,10 @@ class Responder {
 
  private:
   [[nodiscard]] bool is_allowed(const IpAddress& client) const;
+  [[nodiscard]] bool has_upstream(const LowerName& name) const;
   void begin(const Asking& asking, Exchange& exchange, MutableBytes into) const;
   [[nodiscard]] Rcode refusal(const Query& query, const Asking& asking) const;
+  [[nodiscard]] Rcode rcode_for_cookie(const Query& query, const Asking& asking) const;
   [[nodiscard]] Next answer(const Zone& zone, const Asking& asking, Exchange& exchange) const;
   [[nodiscard]] Next answer_reverse(const Zone& zone, const IpAddress& address,
                                     const Asking& asking, Exchange& exchange) const;

@@ -117,6 +117,9 @@ Zone::Match Zone::find(const LowerName& name) const {
   if (!name.is_below_or_at(options->domain)) return find_short(name);
   const std::size_t labels = name.label_count() - options->domain.label_count();
   if (labels == 0) return only(Kind::apex);
+  for (const auto& others : options->delegated) {
+    if (name.is_below_or_at(others)) return only(Kind::outside);
+  }
   const auto top = name.label(labels - 1);
   if (is(top, "\3svc"sv)) return find_below_svc(name, labels);
   if (is(top, "\3pod"sv)) return find_below_pod(name, labels);

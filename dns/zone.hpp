@@ -36,6 +36,7 @@ struct ZoneOptions {
   bool endpoint_pod_names = false;     // endpoints without hostname go by their pod's name
   bool short_names = true;             // service.namespace[.svc] as written
   std::set<std::string> namespaces{};  // only these; empty: all
+  std::vector<LowerName> delegated{};  // below the domain, but others' (stub domains)
   std::uint64_t hash_seed = 0;         // random
 };
 

@@ -59,6 +59,12 @@ ServerOptions complete(ServerOptions options) {
   if (!options.responder.cookie_key) options.responder.cookie_key = random_key();
   options.responder.recursion =
       !options.forward.upstreams.empty() || !options.forward.stub_domains.empty();
+  for (const auto& stub : options.forward.stub_domains) {
+    if (options.forward.upstreams.empty()) options.responder.only_below.push_back(stub.domain);
+    if (stub.domain.is_below_or_at(options.zone.domain) && !(stub.domain == options.zone.domain)) {
+      options.zone.delegated.push_back(stub.domain);
+    }
+  }
   options.responder.tcp_idle = options.tcp.idle;
   for (const auto* list : {&options.listen, &options.node_local}) {
     for (const auto& address : *list) {

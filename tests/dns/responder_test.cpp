@@ -253,6 +253,21 @@ TEST(Responder, ShortNamesAreOursOnlyWhereTheyExist) {
   EXPECT_THAT(off.answer("web.shop"), ElementsAre("REFUSED"));
 }
 
+TEST(Responder, WithStubDomainsAloneOtherNamesAreRefused) {
+  SmallCluster cluster{{}, {.recursion = true, .only_below = {name("corp.example")}}};
+  EXPECT_THAT(cluster.answer("www.corp.example"), ElementsAre("ask www.corp.example."));
+  EXPECT_THAT(cluster.answer("www.example"), ElementsAre("REFUSED"));
+  EXPECT_THAT(cluster.answer("db.shop.svc.cluster.local"),
+              ElementsAre("db.shop.svc.cluster.local. 5 IN CNAME db.example.org."));
+}
+
+TEST(Responder, AStubDomainBelowTheClustersOwnIsItsUpstreams) {
+  SmallCluster cluster{{.delegated = {name("corp.cluster.local")}}, {.recursion = true}};
+  EXPECT_THAT(cluster.answer("www.corp.cluster.local"), ElementsAre("ask www.corp.cluster.local."));
+  EXPECT_THAT(cluster.answer("www.cluster.local"), ElementsAre("NXDOMAIN"));
+  EXPECT_THAT(cluster.answer("web.shop.svc.cluster.local"), SizeIs(1));
+}
+
 TEST(Responder, AutopathAnswersWhatTheSearchListWouldHaveFound) {
   SmallCluster cluster{{.know_pods = true}, {.recursion = true, .autopath = true}};
   cluster.put(service("bank", "vault", {"10.96.0.7"}));
@@ -278,7 +293,8 @@ TEST(Responder, AutopathGivesBothTypesTheSameVerdict) {
   cluster.asking.client = ip("10.1.0.9");
   const auto message = cluster.ask("vault.bank.shop.svc.cluster.local", Type::aaaa);
   EXPECT_EQ(message.rcode, Rcode::no_error);
-  EXPECT_THAT(message.answer, SizeIs(1));  // the CNAME; NODATA behind it
+  EXPECT_THAT(message.answer, IsEmpty());
+  EXPECT_EQ(message.authority.at(0).owner, "cluster.local.");
 }
 
 TEST(Responder, BeforeTheFirstFullListTheZoneFailsAndTheRestGoesOn) {
@@ -347,6 +363,27 @@ TEST(Responder, ACookieIsAnsweredWithOneThatIsValidLater) {
   ASSERT_TRUE(message.edns);
   EXPECT_TRUE(
       is_valid_cookie(key, message.edns->cookie, cluster.asking.client, cluster.asking.now));
+}
+
+TEST(Responder, AClientMayAskForACookieAlone) {
+  SmallCluster cluster{{}, {.cookie_key = SipKey{1, 2, 3}}};
+  std::vector<std::uint8_t> query{0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};  // no question, OPT
+  const std::array<std::uint8_t, 15> opt{0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 12, 0, 10, 0, 8};
+  query.insert(query.end(), opt.begin(), opt.end());
+  query.insert(query.end(), 8, 7);
+  const auto first = cluster.ask_bytes(query);
+  EXPECT_EQ(first.rcode, Rcode::no_error);
+  EXPECT_THAT(first.questions, IsEmpty());
+  ASSERT_TRUE(first.edns);
+  ASSERT_EQ(first.edns->cookie.size(), 24u);
+  query[22] = 28;
+  query[26] = 24;
+  query.insert(query.end(), first.edns->cookie.begin() + 8, first.edns->cookie.end());
+  EXPECT_EQ(cluster.ask_bytes(query).rcode, Rcode::no_error);
+  query.back() ^= 1;
+  EXPECT_EQ(cluster.ask_bytes(query).rcode, Rcode::bad_cookie);
+  const std::vector<std::uint8_t> nothing{0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  EXPECT_EQ(cluster.ask_bytes(nothing).rcode, Rcode::format_error);
 }
 
 TEST(Responder, WhatIsNotForUsIsRefusedNotDenied) {
