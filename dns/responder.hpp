@@ -41,7 +41,7 @@ struct Exchange {
   // Set when an upstream is to be asked:
   LowerName ask;         // this name, of the query's type
   bool aliased = false;  // the reply already holds CNAMEs that lead to `ask`
-  Response::Offset owner = Response::kQuestion;  // where the reply has `ask`
+  Response::Offset owner = Response::kQuestion;  // where the reply has `ask`, or kNowhere
   // autopath: `ask` was one of several candidates. If it does not exist, respond() is to be called
   // again with `autopath_step` as it is now.
   std::size_t autopath_step = 0;

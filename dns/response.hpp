@@ -19,7 +19,8 @@ class Response {
   // A record's owner as the offset of a name that is already in the message.
   using Offset = std::uint16_t;
   static constexpr Offset kQuestion = header::kSize;  // the owner is the name asked for
-  static constexpr std::size_t kMaxOffset = 0x3fff;   // RFC 1035 §4.1.4: 14 bits
+  static constexpr Offset kNowhere = 0;
+  static constexpr std::size_t kMaxOffset = 0x3fff;  // RFC 1035 §4.1.4: 14 bits
 
   // What goes into the OPT record; options only if asked for.
   struct EdnsReply {

@@ -34,10 +34,6 @@ struct Race {
   std::size_t poor_count = 0;
 };
 
-bool is_good(Rcode rcode) {
-  return rcode == Rcode::no_error || rcode == Rcode::name_error;
-}
-
 asio::awaitable<void> attempt(std::shared_ptr<Race> race, std::shared_ptr<Upstream> upstream,
                               LowerName name, Type type, bool dnssec_ok, bool checking_disabled,
                               Clock::time_point deadline) {

@@ -130,6 +130,11 @@ struct Resolver::Impl : std::enable_shared_from_this<Resolver::Impl> {
 serve::Outside::Hit Resolver::Impl::apply(const StoredAnswer& answer, std::uint32_t age,
                                           std::uint32_t least_ttl, Exchange& to) const {
   if (to.may_try_next && answer.rcode == Rcode::name_error) return Hit::next_step;
+  if (to.may_try_next && answer.rcode == Rcode::no_error && answer.answers == 0) {
+    // autopath: the name asked for has nothing of the type either, and needs no CNAME.
+    to.response.clear_records();
+    to.owner = Response::kNowhere;
+  }
   append(answer, age, least_ttl, to);
   return Hit::answered;
 }
@@ -272,7 +277,7 @@ void Resolver::Impl::give_stale(Pending& entry) {
 
 void Resolver::Impl::complete(Pending& entry, const Result<StoredAnswer>& answer) {
   pending.erase(key_of(entry.question()));
-  const bool useful = answer && answer->rcode != Rcode::server_failure;
+  const bool useful = answer && is_good(answer->rcode);
   if (answer) keep(entry.question(), *answer);
   if (!useful) {
     if (const auto* old = cache.find(entry.question())) {

@@ -1,6 +1,7 @@
 #include "dns/forward/stored_answer.hpp"
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 namespace dns::forward {
@@ -153,6 +154,28 @@ struct Walk {
   }
 };
 
+// Records of one set have one TTL, the smallest if an upstream says otherwise (RFC 2181 §5.2). The
+// answer's records of one type count as one set: what else has the type leads here by CNAMEs, and
+// no more is lost than that it is asked for again a little earlier.
+void level_ttls(StoredAnswer& answer) {
+  const MutableBytes message{answer.message};
+  const auto answers = std::span{answer.records}.first(answer.answers);
+  std::map<std::uint16_t, std::uint32_t> smallest;
+  const auto type_of = [&](const auto& record) {
+    return Reader{message, record.ttl_at - 4u}.u16();
+  };
+  const auto ttl_of = [&](const auto& record) {
+    return sane_ttl(Reader{message, record.ttl_at}.u32());
+  };
+  for (const auto& record : answers) {
+    const auto known = smallest.emplace(type_of(record), ttl_of(record)).first;
+    known->second = std::min(known->second, ttl_of(record));
+  }
+  for (const auto& record : answers) {
+    Writer{message.subspan(record.ttl_at, sizeof(std::uint32_t))}.u32(smallest[type_of(record)]);
+  }
+}
+
 std::uint32_t aged(Bytes ttl, std::uint32_t age, std::uint32_t least) {
   const auto value = sane_ttl(Reader{ttl}.u32());
   return value > age + least ? value - age : least;
@@ -171,7 +194,7 @@ bool rewrite(const StoredAnswer& answer, const StoredAnswer::Record& record, Sec
   const auto ttl = aged(reader.take(4), age, least_ttl);
   const std::size_t length = reader.u16();
   if (klass != kClassIn) return true;  // nothing that a client could have asked for
-  if (name == exchange.ask) {
+  if (name == exchange.ask && exchange.owner != Response::kNowhere) {
     response.start(section, exchange.owner, type, ttl);
   } else {
     response.start(section, name.wire(), type, ttl);
@@ -222,6 +245,7 @@ Result<UpstreamReply> parse_reply(Bytes message, const LowerName& name, Type typ
   if (reader.failed() && !reply.truncated) return proxy::invalid("a malformed reply");
   reply.has_edns = walk.has_edns;
   answer.message.assign(message.begin(), message.begin() + static_cast<std::ptrdiff_t>(end));
+  if (!reply.truncated) level_ttls(answer);
   answer.negative = answer.rcode == Rcode::name_error || !walk.has_wanted;
   if (answer.rcode == Rcode::no_error || answer.rcode == Rcode::name_error) {
     answer.ttl = answer.negative ? std::min(walk.denial_ttl, walk.answer_ttl) : walk.answer_ttl;

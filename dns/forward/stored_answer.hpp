@@ -27,6 +27,11 @@ struct StoredAnswer {
   std::uint32_t ttl = 0;  // seconds that it holds (RFC 2308 §5 for denials); 0: not to be kept
 };
 
+// Does it say something of the name? Anything else is the server's trouble: others may know better.
+[[nodiscard]] inline bool is_good(Rcode rcode) {
+  return rcode == Rcode::no_error || rcode == Rcode::name_error;
+}
+
 struct UpstreamReply {
   StoredAnswer answer;
   bool truncated = false;

@@ -154,6 +154,10 @@ asio::awaitable<Result<StoredAnswer>> Upstream::Impl::ask(LowerName name, Type t
       by_stream = true;
       continue;
     }
+    if (reply->truncated) {  // where there is no limit: not an answer, least of all an empty one
+      failed_once();
+      co_return proxy::within(address.text(), proxy::invalid("a reply cut short by TCP"));
+    }
     succeeded(Clock::now() - started, reply->answer.rcode);
     co_return std::move(reply->answer);
   }

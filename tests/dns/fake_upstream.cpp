@@ -141,7 +141,7 @@ std::optional<std::vector<std::uint8_t>> FakeUpstream::answer(Bytes bytes, bool 
   if (script.silent) return std::nullopt;
   std::vector<std::uint8_t> reply(kMaxMessage);
   Writer writer{reply};
-  const bool truncated = script.truncate_udp && !tcp;
+  const bool truncated = tcp ? script.truncate_tcp : script.truncate_udp;
   const bool edns_error = script.edns_is_an_error && query.edns.has_value();
   const auto rcode = edns_error ? Rcode::format_error : script.rcode;
   const std::size_t answers =

@@ -22,6 +22,7 @@ class FakeUpstream {
     std::vector<std::string> a{};  // addresses of A records owned by the question
     std::uint32_t ttl = 60;
     bool truncate_udp = false;  // over UDP only TC
+    bool truncate_tcp = false;  // the same over TCP
     bool silent = false;
     std::uint32_t denial_ttl = 60;            // of the SOA in denials
     std::optional<std::uint16_t> wrong_id{};  // sent first, as a forger would

@@ -141,6 +141,35 @@ TEST(StoredAnswer, NamesThatLeadIntoTheHeaderOrATtlAreNoReply) {
   EXPECT_TRUE(parse(reply(first + record(kHere, 1, kMinute, "\1\2\3\4"), "\0\2\0\0\0\0"s)));
 }
 
+TEST(StoredAnswer, RecordsOfOneSetHaveTheSmallestTtlOfThem) {  // RFC 2181 §5.2
+  const auto parsed = parse(
+      reply(record(kHere, 1, kMinute, "\1\2\3\4") + record(kHere, 1, "\0\0\0\x1e"s, "\1\2\3\5"),
+            "\0\2\0\0\0\0"s));
+  ASSERT_TRUE(parsed);
+  const auto message = replay(parsed->answer, 10);
+  ASSERT_THAT(message.answer, SizeIs(2));
+  EXPECT_EQ(message.answer[0].ttl, 20u);
+  EXPECT_EQ(message.answer[1].ttl, 20u);
+}
+
+TEST(StoredAnswer, WhereTheAliasWasTakenBackNamesAreWrittenInFull) {
+  const auto soa = "\3www\7example\3org\0\3www\7example\3org\0"s + std::string(20, '\1');
+  const auto parsed = parse(reply(record(kHere, 6, kMinute, soa), "\0\0\0\1\0\0"s));
+  ASSERT_TRUE(parsed) << parsed.error();
+  Exchange exchange;
+  const auto query = make_query(7, *parse_name("www.example.org.shop"), Type::a, 0);
+  ASSERT_EQ(parse_query(query, exchange.query), QueryVerdict::ok);
+  std::vector<std::uint8_t> buffer(512);
+  exchange.response.begin(buffer, exchange.query, buffer.size());
+  exchange.ask = kName;
+  exchange.aliased = true;
+  exchange.owner = Response::kNowhere;
+  append(parsed->answer, 0, 0, exchange);
+  const auto message = decode_message(Bytes{buffer}.first(exchange.response.finish()));
+  ASSERT_TRUE(message) << message.error();
+  EXPECT_EQ(message->authority.at(0).owner, "www.example.org.");
+}
+
 TEST(StoredAnswer, ATtlWithTheTopBitIsZero) {
   const auto parsed = parse(reply(record(kHere, 1, "\x80\0\0\1"s, "\1\2\3\4"), "\0\1\0\0\0\0"s));
   EXPECT_EQ(parsed->answer.ttl, 0u);

@@ -296,6 +296,14 @@ TEST_F(ServerTest, WhatUdpTruncatesIsAskedAgainByTcp) {
   EXPECT_GE(upstream.asked_by_tcp(), 1);
 }
 
+TEST_F(ServerTest, AReplyCutShortByTcpIsNoAnswer) {
+  FakeUpstream upstream{always({.truncate_udp = true, .truncate_tcp = true})};
+  auto impatient = forwarding({&upstream});
+  impatient.forward.deadline = 300ms;
+  start(std::move(impatient));
+  EXPECT_THAT(answer("www.example.org"), ElementsAre("SERVFAIL"));
+}
+
 TEST_F(ServerTest, ForgedRepliesAreNotBelieved) {
   FakeUpstream upstream{always({.a = {"192.0.2.1"}, .wrong_id = 1})};
   start(forwarding({&upstream}));
@@ -341,22 +349,25 @@ TEST_F(ServerTest, NobodyToAskIsAServerFailure) {
 }
 
 TEST_F(ServerTest, AnExpiredAnswerIsGivenWhenNobodyHasABetterOne) {
-  std::atomic<bool> broken{false};
-  FakeUpstream upstream{[&](const std::string&, Type) {
-    return FakeUpstream::Reply{
-        .rcode = broken ? Rcode::server_failure : Rcode::no_error, .a = {"192.0.2.1"}, .ttl = 1};
-  }};
-  start(forwarding({&upstream}));
-  EXPECT_THAT(answer("www.example.org"), SizeIs(1));
-  broken = true;
-  // Asks until the answer is past its second: from then on it is the stale one, TTL 30 (RFC 8767).
-  std::uint32_t ttl = 1;
-  while (ttl <= 1) {
-    const auto message = ask_udp(at_, "www.example.org");
-    ASSERT_TRUE(message && message->answer.size() == 1);
-    ttl = message->answer[0].ttl;
+  for (const auto failure : {Rcode::server_failure, Rcode::refused}) {
+    std::atomic<bool> broken{false};
+    FakeUpstream upstream{[&](const std::string&, Type) {
+      return FakeUpstream::Reply{
+          .rcode = broken ? failure : Rcode::no_error, .a = {"192.0.2.1"}, .ttl = 1};
+    }};
+    start(forwarding({&upstream}));
+    EXPECT_THAT(answer("www.example.org"), SizeIs(1));
+    broken = true;
+    // Asks until the answer is past its second: from then on it is the stale one, TTL 30 (RFC
+    // 8767).
+    std::uint32_t ttl = 1;
+    while (ttl <= 1) {
+      const auto message = ask_udp(at_, "www.example.org");
+      ASSERT_TRUE(message && message->answer.size() == 1);
+      ttl = message->answer[0].ttl;
+    }
+    EXPECT_EQ(ttl, 30u);
   }
-  EXPECT_EQ(ttl, 30u);
 }
 
 // In the last tenth of its second; asked all the time, it is met there in one of its lives.
