@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs the scenarios of tests/conformance/dns against the real daemon.
+"""Runs the scenarios of tests/conformance/dns, and those in scenarios/ here, against the real daemon.
 
 Starts `viaduct run --proxy-mode none` with the configuration that a profile names, on a port that
 the kernel chooses, waits until it is ready, and lets run.py ask: by UDP (and TCP where an answer is
@@ -14,6 +14,8 @@ import tempfile
 
 from daemon import SCENARIOS, Daemon, run
 
+FOLDERS = [SCENARIOS, os.path.join(os.path.dirname(os.path.abspath(__file__)), "scenarios")]
+
 # What each profile's `config:` means in flags; {upstream} is where run.py plays the outside world.
 PROFILES = {
     "default": ["--dns-upstream={upstream}"],
@@ -23,6 +25,13 @@ PROFILES = {
     "ignore-empty": ["--dns-ignore-empty-service", "--dns-upstream=none"],
     "no-upstream": ["--dns-upstream=none"],
     "unsynced": ["--dns-upstream=none"],
+    "allow": ["--dns-allow=127.0.0.2/32", "--dns-upstream=none"],
+    "namespaces": ["--dns-namespaces=one", "--dns-upstream=none"],
+    "pods-disabled": ["--dns-pod-records=disabled", "--dns-upstream=none"],
+    "stub-alone": ["--dns-upstream=none", "--dns-stub-domain=corp.test={upstream}",
+                   "--dns-stub-domain=ext.cluster.local={upstream}"],
+    "ttl-long": ["--dns-ttl=3600", "--dns-upstream=none"],
+    "ttl-zero": ["--dns-ttl=0", "--dns-upstream=none"],
 }
 
 
@@ -36,7 +45,7 @@ def by_tcp(exchange):
 
 
 def check(profile, server, upstream, folder):
-    sys.argv = ["run.py", "--server", server[0], "--port", str(server[1]), "--profile", profile,
+    sys.argv = ["run.py", *FOLDERS, "--server", server[0], "--port", str(server[1]), "--profile", profile,
                 "--level", "may", "--live", folder]
     if upstream:
         sys.argv += ["--upstream", upstream]
@@ -57,7 +66,7 @@ def main():
     with tempfile.TemporaryDirectory() as home:
         folder = os.path.join(home, "objects")
         if synced:
-            docs = [d for d in run.load([SCENARIOS]) if d["profile"] == args.profile]
+            docs = [d for d in run.load(FOLDERS) if d["profile"] == args.profile]
             run.emit(docs, folder)
         with Daemon(args.viaduct, home, folder, *flags) as daemon:
             server = daemon.wait(ready=synced)
