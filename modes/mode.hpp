@@ -6,6 +6,7 @@
 // changing while a call waits for the kernel; what changes meanwhile comes with the next call.
 #pragma once
 
+#include "modes/traffic.hpp"
 #include "proxy/result.hpp"
 #include "proxy/state/service_table.hpp"
 
@@ -75,6 +76,11 @@ class Mode {
   [[nodiscard]] virtual std::vector<std::string> places(const ServicePortName& /*name*/) const {
     return {};
   }
+
+  // What has gone through these service ports until now: one for each, in their order; nothing in
+  // it where nothing is known. May be awaited at any time, also while reconcile() or sync() runs,
+  // which it does not hold up, but once at a time. Gives the loop its turn every millisecond or so.
+  virtual Awaitable<std::vector<Traffic>> traffic(std::span<const ServicePortName> names) = 0;
 
   // Descriptors that listen, for a process that is to take this one's place without refusing
   // anybody meanwhile. They stay the mode's; valid until its next call.

@@ -5,6 +5,7 @@
 #include "proxy/status/process_figures.hpp"
 #include "proxy/status/status_document.hpp"
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
 #include <fmt/format.h>
@@ -14,11 +15,17 @@
 
 namespace proxy {
 
+Answers::Answers(Parts parts)
+    : parts_{std::move(parts)},
+      traffic_{parts_.executor, [this](auto names) { return read_traffic(*this, names); },
+               std::chrono::steady_clock::now} {}
+
 status::AdminCommands Answers::admin_commands() {
   using status::at_once;
-  return {{"status", at_once([this](const auto& asked) {
-             return status(status::service_query_of_request(asked.json));
-           })},
+  return {{"status",
+           [this](const auto& asked, auto reply) {
+             status(status::service_query_of_request(asked.json), std::move(reply));
+           }},
           {"explain", at_once([this](const auto& asked) { return explanation(asked); })},
           {"env", at_once([this](const auto& asked) { return environment(asked); })},
           {"dns", at_once([this](const auto&) { return dns(); })},
@@ -109,20 +116,41 @@ std::string Answers::explanation(const status::AdminRequest& request) const {
   return explain::explanation_document(*question, explanation, circumstances);
 }
 
-std::string Answers::status(status::ServiceQuery services) const {
-  return status_document(
-      {.version = parts_.version,
-       .mode = std::string{to_string(parts_.config.mode)},
-       .node = parts_.config.node_name,
-       .started = parts_.started,
-       .listening = parts_.listening,
-       .table = parts_.table,
-       .health = parts_.health,
-       .reporter = parts_.reporter,
-       .problems = parts_.intake.current_problems(),
-       .health_check_failures = parts_.service_health.failures(),
+// There is no mode before the start has come so far.
+modes::Awaitable<std::vector<modes::Traffic>> Answers::read_traffic(
+    Answers& self, std::span<const state::ServicePortName> names) {
+  if (!self.parts_.mode) co_return std::vector<modes::Traffic>{};
+  co_return co_await self.parts_.mode->traffic(names);
+}
+
+void Answers::status(status::ServiceQuery services, std::function<void(std::string)> reply) {
+  boost::asio::co_spawn(
+      parts_.executor, status_document(*this, std::move(services)),
+      [reply = std::move(reply)](const std::exception_ptr& failed, std::string document) {
+        reply(failed ? status::admin_error("status: it could not be found out")
+                     : std::move(document));
+      });
+}
+
+modes::Awaitable<std::string> Answers::status_document(Answers& self,
+                                                       status::ServiceQuery services) {
+  const auto& parts = self.parts_;
+  auto page = status::page_of_services(parts.table, parts.reporter.set_aside(), services);
+  auto traffic = co_await self.traffic_.at(std::move(page));
+  co_return status::status_document(
+      {.version = parts.version,
+       .mode = std::string{to_string(parts.config.mode)},
+       .node = parts.config.node_name,
+       .started = parts.started,
+       .listening = parts.listening,
+       .table = parts.table,
+       .health = parts.health,
+       .reporter = parts.reporter,
+       .problems = parts.intake.current_problems(),
+       .health_check_failures = parts.service_health.failures(),
        .services = std::move(services),
-       .figures = parts_.mode ? parts_.mode->figures() : std::vector<modes::Mode::Figure>{}},
+       .traffic = std::move(traffic),
+       .figures = parts.mode ? parts.mode->figures() : std::vector<modes::Mode::Figure>{}},
       status::Moment::now());
 }
 

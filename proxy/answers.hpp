@@ -13,13 +13,17 @@
 #include "proxy/status/reporter.hpp"
 #include "proxy/status/service_health.hpp"
 #include "proxy/status/service_list.hpp"
+#include "proxy/status/traffic_look.hpp"
 #include "proxy/sync/intake.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace proxy {
 
@@ -44,14 +48,19 @@ class Answers {
     const std::unique_ptr<modes::Mode>& mode;
     const std::unique_ptr<NameService>& names;
   };
-  explicit Answers(Parts parts) : parts_{std::move(parts)} {}
+  explicit Answers(Parts parts);
 
   // "status", "explain", "env", "dns" and "query".
   [[nodiscard]] status::AdminCommands admin_commands();
   [[nodiscard]] std::string metrics() const;  // Prometheus' text format
-  [[nodiscard]] std::string status(status::ServiceQuery services) const;
+  // JSON, when the traffic of the services that are shown has been read.
+  void status(status::ServiceQuery services, std::function<void(std::string)> reply);
 
  private:
+  static modes::Awaitable<std::string> status_document(Answers& self,
+                                                       status::ServiceQuery services);
+  static modes::Awaitable<std::vector<modes::Traffic>> read_traffic(
+      Answers& self, std::span<const state::ServicePortName> names);
   [[nodiscard]] std::string dns() const;
   void query(const status::AdminRequest& request, status::AdminReply reply);
   [[nodiscard]] std::string environment(const status::AdminRequest& request) const;
@@ -59,6 +68,7 @@ class Answers {
   [[nodiscard]] explain::NodeView node_view() const;
 
   Parts parts_;
+  status::TrafficLook traffic_;
 };
 
 }  // namespace proxy

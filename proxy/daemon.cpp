@@ -216,18 +216,20 @@ Listeners::Parts Daemon::listeners_parts() {
   const auto names_are_ready = [this] {
     return records_are_complete_ && (!names_ || names_->ready());
   };
-  return {.executor = io_.get_executor(),
-          .config = config_,
-          .log = log_,
-          .failed = [this](const std::exception_ptr& error) { fail(error); },
-          .addresses = listening_,
-          .health = status::handler_for(status::health_pages(health_, metrics_, names_are_ready)),
-          .metrics = status::handler_for(status::metrics_pages(
-              {.mode = std::string{to_string(config_.mode)},
-               .configz = parts_.configz,
-               .metrics = [this] { return answers_.metrics(); },
-               .status = [this](const auto& query) { return answers_.status(query); }})),
-          .admin = std::move(commands)};
+  return {
+      .executor = io_.get_executor(),
+      .config = config_,
+      .log = log_,
+      .failed = [this](const std::exception_ptr& error) { fail(error); },
+      .addresses = listening_,
+      .health = status::handler_for(status::health_pages(health_, metrics_, names_are_ready)),
+      .metrics = status::handler_for(status::metrics_pages(
+          {.mode = std::string{to_string(config_.mode)},
+           .configz = parts_.configz,
+           .metrics = [this] { return answers_.metrics(); },
+           .status = [this](auto query,
+                            auto reply) { answers_.status(std::move(query), std::move(reply)); }})),
+      .admin = std::move(commands)};
 }
 
 Result<void> Daemon::serve_names() {

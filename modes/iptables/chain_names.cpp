@@ -41,6 +41,10 @@ ChainName endpoint_chain(const std::string& hashed_service, const Endpoint& endp
   return ChainName{"KUBE-SEP-" + base32_hash(hashed_service + endpoint.text())};
 }
 
+bool is_endpoint_chain(std::string_view name) {
+  return name.starts_with("KUBE-SEP-");
+}
+
 bool is_service_chain(std::string_view name) {
   constexpr std::array<std::string_view, 8> kPrefixes{"KUBE-SVC-",  "KUBE-SVL-", "KUBE-EXT-",
                                                       "KUBE-FW-",   "KUBE-SEP-", "KUBE-SVCT-",

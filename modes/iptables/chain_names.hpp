@@ -33,6 +33,9 @@ struct ServiceChainNames {
 // KUBE-SEP-: one endpoint of a service port.
 [[nodiscard]] ChainName endpoint_chain(const std::string& hashed_service, const Endpoint& endpoint);
 
+// Does it begin as those do?
+[[nodiscard]] bool is_endpoint_chain(std::string_view name);
+
 // Is it a name that only a service proxy gives: KUBE-{SVC,SVL,EXT,FW,SEP}-, and our trees'
 // KUBE-SVCT-, KUBE-SVCE-, KUBE-SVLE-?
 [[nodiscard]] bool is_service_chain(std::string_view name);

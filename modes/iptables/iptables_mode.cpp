@@ -1,6 +1,7 @@
 #include "modes/iptables/iptables_mode.hpp"
 
 #include "modes/iptables/planner.hpp"
+#include "modes/iptables/traffic.hpp"
 #include "modes/netfilter/conntrack_cleaner.hpp"
 #include "modes/netfilter/joint_watch.hpp"
 #include "modes/netfilter/kernel_netlink.hpp"
@@ -86,6 +87,10 @@ class IptablesMode final : public Mode {
                                    asio::redirect_error(asio::use_awaitable, error));
       if (error) throw boost::system::system_error{error};  // cancelled
     }
+  }
+
+  Awaitable<std::vector<Traffic>> traffic(std::span<const ServicePortName> names) override {
+    return traffic_.read(*planner_, names);
   }
 
   Awaitable<void> shut_down() override { co_return; }
@@ -207,7 +212,7 @@ class IptablesMode final : public Mode {
         case CommitResult::Kind::committed:
           generation_ = result->generation;
           if (monitor_.listening()) monitor_.own(generation_);
-          planner_->committed();
+          planner_->committed(now());
           return true;
         case CommitResult::Kind::refused: {
           auto planned = planner_->refused(wanted, transaction, result->refused);
@@ -264,6 +269,10 @@ class IptablesMode final : public Mode {
     return {};
   }
 
+  [[nodiscard]] static std::chrono::sys_seconds now() {
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  }
+
   [[nodiscard]] SyncReport report() const { return SyncReport{0, 0, planner_->set_aside()}; }
 
   Settings settings_;
@@ -273,6 +282,7 @@ class IptablesMode final : public Mode {
   netfilter::NodeAddresses addresses_;
   asio::posix::stream_descriptor watched_;
   std::unique_ptr<netfilter::ConntrackCleaner> stale_flows_;
+  TrafficReader traffic_;
   Written written_{};          // by the last sync that came to its end
   std::uint64_t retries_ = 0;  // because others had changed the ruleset meanwhile
   std::shared_ptr<Planner> planner_;

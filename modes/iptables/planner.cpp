@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <iterator>
 
 namespace modes::iptables {
@@ -83,6 +84,24 @@ std::vector<ChainName> Planner::chains_of(const ServicePortName& name) const {
   return it == contributions_.end() ? std::vector<ChainName>{} : it->second.chains;
 }
 
+std::optional<Planner::CountingChains> Planner::counting_chains_of(
+    const ServicePortName& name) const {
+  const auto it = contributions_.find(name);
+  if (it == contributions_.end()) return std::nullopt;
+  CountingChains out{it->second.chains, {}};
+  std::uint32_t last = 0;
+  for (const auto& chain : out.chains) {
+    const auto known = acknowledged_.find({name.family, Table::nat, chain});
+    if (known != acknowledged_.end()) last = std::max(last, known->second.written);
+  }
+  if (last != 0) out.written = std::chrono::sys_seconds{std::chrono::seconds{last}};
+  const auto is_of_endpoint = [](const auto& chain) { return is_endpoint_chain(chain.view()); };
+  if (std::ranges::any_of(out.chains, is_of_endpoint)) {
+    std::erase_if(out.chains, std::not_fn(is_of_endpoint));
+  }
+  return out;
+}
+
 bool Planner::concerns(const ChainKey& key) const {
   return is_own_chain(key) && acknowledged_.contains(key);
 }
@@ -91,14 +110,22 @@ bool Planner::concerns(const ChainKey& key) const {
 
 void Planner::observe(const Observation& observation, const NodeFacts& node) {
   node_ = node;
-  acknowledged_.clear();
   held_.clear();
   prologue_.clear();
   jumps_.clear();
+  const auto is_relevant = [](const ChainKey& key, const ObservedChain& chain) {
+    return !chain.base && is_own_chain(key);
+  };
+  std::erase_if(acknowledged_, [&](const auto& known) {
+    const auto* chain = observation.find(known.first);
+    return chain == nullptr || !is_relevant(known.first, *chain);
+  });
   for (const auto& [key, chain] : observation.chains) {
-    if (chain.base || !is_own_chain(key)) continue;
-    acknowledged_[key] = {chain.digest, chain.our_rules + chain.foreign_rules,
-                          chain.foreign_rules == 0};
+    if (!is_relevant(key, chain)) continue;
+    const Acknowledged seen{chain.digest, chain.our_rules + chain.foreign_rules,
+                            chain.foreign_rules == 0};
+    // What is as it was stays known to be that old.
+    if (auto& known = acknowledged_[key]; known != seen) known = seen;
   }
   for (const auto& [from, to] : observation.foreign_jumps) {
     const ChainKey target{from.family, from.table, to};
@@ -426,9 +453,10 @@ Transaction Planner::next(const ServiceTable& wanted, std::size_t max_bytes) {
   return out;
 }
 
-void Planner::committed() {
+void Planner::committed(std::chrono::sys_seconds now) {
   for (auto& [key, effect] : effects_) {
     if (effect) {
+      effect->written = static_cast<std::uint32_t>(now.time_since_epoch().count());
       acknowledged_[key] = *effect;
     } else {
       acknowledged_.erase(key);

@@ -24,6 +24,7 @@
 #include "modes/netfilter/observation.hpp"
 #include "modes/netfilter/transaction.hpp"
 
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -57,8 +58,8 @@ class Planner {
   // begin; what it says now is planned. A transaction ends at about `max_bytes` of netlink, except
   // the last, which is never divided.
   [[nodiscard]] Transaction next(const ServiceTable& wanted, std::size_t max_bytes);
-  // The kernel has taken the last transaction.
-  void committed();
+  // The kernel has taken the last transaction, at this moment.
+  void committed(std::chrono::sys_seconds now = {});
   // The kernel refused these operations of the last transaction: their services are set aside, and
   // next() plans the rest anew. An Error if one belongs to no service.
   [[nodiscard]] Result<void> refused(const ServiceTable& wanted, const Transaction& transaction,
@@ -69,6 +70,14 @@ class Planner {
   [[nodiscard]] const NodeFacts& node() const { return node_; }
   // The chains of the service port in table nat; empty if it has none.
   [[nodiscard]] std::vector<ChainName> chains_of(const ServicePortName& name) const;
+  // Those of them whose rules translate, each connection to an endpoint by one, and when the last
+  // of all its chains was written; absent if that was before it was observed. nullopt: it has none,
+  // for it is set aside or not planned yet.
+  struct CountingChains {
+    std::vector<ChainName> chains;
+    std::optional<std::chrono::sys_seconds> written;
+  };
+  [[nodiscard]] std::optional<CountingChains> counting_chains_of(const ServicePortName& name) const;
   // Would the kernel's chain `key` concern us, if somebody changed it?
   [[nodiscard]] bool concerns(const ChainKey& key) const;
 
@@ -82,8 +91,11 @@ class Planner {
   struct Acknowledged {
     Digest digest = 0;
     std::uint32_t rules = 0;
-    bool known = true;  // false: not all of its rules are ours
-    friend bool operator==(const Acknowledged&, const Acknowledged&) = default;
+    bool known = true;          // false: not all of its rules are ours
+    std::uint32_t written = 0;  // seconds since 1970; 0: it was there already
+    friend bool operator==(const Acknowledged& a, const Acknowledged& b) {  // whenever written
+      return a.digest == b.digest && a.rules == b.rules && a.known == b.known;
+    }
   };
 
   void begin_run();

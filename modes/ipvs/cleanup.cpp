@@ -56,6 +56,9 @@ class Successor final : public Mode {
   [[nodiscard]] std::vector<std::string> places(const ServicePortName& name) const override {
     return mode_->places(name);
   }
+  Awaitable<std::vector<Traffic>> traffic(std::span<const ServicePortName> names) override {
+    return mode_->traffic(names);
+  }
   [[nodiscard]] std::vector<int> sockets_to_hand_over() const override {
     return mode_->sockets_to_hand_over();
   }

@@ -112,6 +112,10 @@ class IpvsMode final : public Mode {
     return out;
   }
 
+  Awaitable<std::vector<Traffic>> traffic(std::span<const ServicePortName> names) override {
+    co_return std::vector<Traffic>(names.size());
+  }
+
   Awaitable<void> shut_down() override {
     drain_look_.cancel();
     stopping_ = true;
@@ -332,7 +336,7 @@ class IpvsMode final : public Mode {
   NodeFacts facts_;
   Wishes wishes_;
   ServerSync servers_;
-  Traffic traffic_;
+  TrafficFigures traffic_;
   Legacy legacy_;
   bool reconciled_ = false;     // once, since the start
   bool in_force_ = false;       // the kernel has all that was last wanted

@@ -27,7 +27,7 @@ void append(const std::string& prefix, const Labels& labels, const Statistics& s
 
 }  // namespace
 
-void Traffic::update(const Observed& seen, const Holdings& holdings) {
+void TrafficFigures::update(const Observed& seen, const Holdings& holdings) {
   services_.clear();
   for (const auto& [key, server] : seen) {
     const auto owner = holdings.servers.find(key);
@@ -43,7 +43,7 @@ void Traffic::update(const Observed& seen, const Holdings& holdings) {
   }
 }
 
-void Traffic::append_to(std::vector<Mode::Figure>& figures) const {
+void TrafficFigures::append_to(std::vector<Mode::Figure>& figures) const {
   for (const auto& [name, service] : services_) {
     const auto labels = labels_of(name);
     append("viaduct_ipvs_service_", labels, service.statistics, figures);

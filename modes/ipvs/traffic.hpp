@@ -9,7 +9,7 @@
 
 namespace modes::ipvs {
 
-class Traffic {
+class TrafficFigures {
  public:
   // As IPVS counted until now. Servers that are nobody's are left out.
   void update(const Observed& seen, const Holdings& holdings);

@@ -25,6 +25,9 @@ class NoneMode final : public Mode {
     // Ends only by cancellation, as an exception.
     while (true) co_await never.async_wait(asio::use_awaitable);
   }
+  Awaitable<std::vector<Traffic>> traffic(std::span<const ServicePortName> names) override {
+    co_return std::vector<Traffic>(names.size());
+  }
   Awaitable<void> shut_down() override { co_return; }
   [[nodiscard]] std::vector<Figure> figures() const override { return {}; }
 };

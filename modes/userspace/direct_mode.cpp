@@ -76,6 +76,10 @@ class DirectMode final : public Mode {
     return workers_->sockets();
   }
 
+  Awaitable<std::vector<Traffic>> traffic(std::span<const ServicePortName> names) override {
+    co_return std::vector<Traffic>(names.size());
+  }
+
   Awaitable<void> shut_down() override { co_await workers_->drain(settings_->drain); }
 
   [[nodiscard]] std::vector<Figure> figures() const override { return workers_->figures(); }

@@ -94,6 +94,10 @@ class UserspaceMode final : public Mode {
     co_return which.index() == 0 ? std::get<0>(which) : std::get<1>(which);
   }
 
+  Awaitable<std::vector<Traffic>> traffic(std::span<const ServicePortName> names) override {
+    co_return std::vector<Traffic>(names.size());
+  }
+
   void expect_successor() override { expects_successor_ = true; }
 
   // Who takes over from us begins now. Until it steers, or is not to be expected any more, we go on

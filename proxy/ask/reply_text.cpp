@@ -105,22 +105,50 @@ std::string endpoint_list(const element& row) {
   return more > 0 ? fmt::format("{} and {} more", out, more) : out;
 }
 
+// "120", "120 (2 refused)"; "-" where it is not known.
+std::string connections_text(const std::optional<element>& traffic) {
+  const auto begun = traffic ? word(*traffic, "connections") : std::string{};
+  if (begun.empty()) return "-";
+  const auto refused = word(*traffic, "refused");
+  return refused.empty() || refused == "0" ? begun : fmt::format("{} ({} refused)", begun, refused);
+}
+
+// "512 B", "3.4 MB"; "-" where it is not known.
+std::string bytes_text(const std::optional<element>& traffic, std::string_view name) {
+  double bytes = 0;
+  if (!traffic || (*traffic)[name].get(bytes) != simdjson::SUCCESS) return "-";
+  if (bytes < 1000) return fmt::format("{:.0f} B", bytes);
+  constexpr std::array kUnits{"kB", "MB", "GB", "TB", "PB", "EB"};
+  std::size_t unit = 0;
+  for (bytes /= 1000; bytes >= 999.95 && unit + 1 < kUnits.size(); bytes /= 1000) ++unit;
+  return fmt::format("{:.1f} {}", bytes, kUnits.at(unit));
+}
+
 // The services as a table, a line for each VIP; nothing if the reply has none.
 std::string services_text(const element& reply) {
   const auto services = section(reply, "services");
   if (!services) return {};
-  using Row = std::array<std::string, 5>;
-  std::vector<Row> rows{{"SERVICE PORT", "PROTOCOL", "VIP", "STATE", "ENDPOINTS"}};
+  using Row = std::array<std::string, 8>;
+  std::vector<Row> rows{
+      {"SERVICE PORT", "PROTOCOL", "VIP", "STATE", "CONNECTIONS", "IN", "OUT", "ENDPOINTS"}};
   const auto found = items(*services, "rows");
   for (const auto& row : found) {
-    Row line{word(row, "name"), word(row, "protocol"), "", word(row, "state"), endpoint_list(row)};
+    const auto traffic = section(row, "traffic");
+    Row line{word(row, "name"),
+             word(row, "protocol"),
+             "",
+             word(row, "state"),
+             connections_text(traffic),
+             bytes_text(traffic, "bytesIn"),
+             bytes_text(traffic, "bytesOut"),
+             endpoint_list(row)};
     for (const auto& vip : items(row, "vips")) {
       const bool node_port = word(vip, "role") == "node port";
       line[2] = (node_port ? word(row, "family") + " node port " : "") + word(vip, "address");
       rows.push_back(std::exchange(line, Row{}));
     }
   }
-  std::array<std::size_t, 4> widths{};
+  std::array<std::size_t, std::tuple_size_v<Row> - 1> widths{};
   for (const auto& row : rows) {
     for (std::size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   }

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <list>
+#include <optional>
 #include <sstream>
 
 namespace proxy::status {
@@ -93,6 +94,7 @@ struct HttpServer::Impl : std::enable_shared_from_this<Impl> {
   static asio::awaitable<void> serve(std::shared_ptr<Impl> self,
                                      std::shared_ptr<Connection> connection);
   asio::awaitable<bool> serve_one(Connection& connection, beast::flat_buffer& buffer);
+  asio::awaitable<std::optional<HttpReply>> reply_to(HttpRequest request);
   void make_room();
   void close(const std::shared_ptr<Connection>& connection);
 
@@ -153,6 +155,22 @@ asio::awaitable<void> HttpServer::Impl::serve(std::shared_ptr<Impl> self,
   connection->stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
 }
 
+// Absent when the handler has none in time.
+asio::awaitable<std::optional<HttpReply>> HttpServer::Impl::reply_to(HttpRequest request) {
+  struct Awaited {
+    std::optional<HttpReply> reply;
+    asio::steady_timer arrived;  // cancelled when there is a reply
+  };
+  const auto awaited = std::make_shared<Awaited>(
+      Awaited{std::nullopt, asio::steady_timer{executor, limits.request_time}});
+  handler(request, [awaited](HttpReply reply) {
+    awaited->reply = std::move(reply);
+    awaited->arrived.cancel();
+  });
+  if (!awaited->reply) co_await awaited->arrived.async_wait(kAwait);
+  co_return std::move(awaited->reply);
+}
+
 // One request and its reply. False when the connection is to be closed.
 asio::awaitable<bool> HttpServer::Impl::serve_one(Connection& connection,
                                                   beast::flat_buffer& buffer) {
@@ -183,15 +201,25 @@ asio::awaitable<bool> HttpServer::Impl::serve_one(Connection& connection,
     const auto mark = std::min(target.find('?'), target.size());
     keep_alive = request.keep_alive();
     connection.busy = true;
-    reply = handler({.method = std::string{request.method_string()},
-                     .path = std::string{target.substr(0, mark)},
-                     .query = std::string{target.substr(std::min(mark + 1, target.size()))}});
+    // Named: GCC 12 destroys a braced temporary twice that is an argument beside co_await.
+    HttpRequest asked{.method = std::string{request.method_string()},
+                      .path = std::string{target.substr(0, mark)},
+                      .query = std::string{target.substr(std::min(mark + 1, target.size()))}};
+    auto made = co_await reply_to(std::move(asked));
+    if (stopped || !made) co_return false;
+    reply = std::move(*made);
   }
   auto response = response_to(parser.get(), std::move(reply));
   response.keep_alive(keep_alive);
   const auto [write_error, written] = co_await http::async_write(stream, response, kAwait);
   connection.busy = false;
   co_return keep_alive && !write_error;
+}
+
+HttpHandler replying(std::function<HttpReply(const HttpRequest&)> reply) {
+  return [reply = std::move(reply)](const HttpRequest& request, const HttpRespond& respond) {
+    respond(reply(request));
+  };
 }
 
 HttpServer::HttpServer(asio::any_io_executor executor, HttpHandler handler, HttpLimits limits)

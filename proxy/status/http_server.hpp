@@ -33,7 +33,11 @@ struct HttpReply {
   std::vector<std::pair<std::string, std::string>> headers = {};  // besides type and length
 };
 
-using HttpHandler = std::function<HttpReply(const HttpRequest&)>;
+// Takes the reply, once, on the server's executor; at once or later, within the time for a request.
+using HttpRespond = std::function<void(HttpReply)>;
+using HttpHandler = std::function<void(const HttpRequest&, HttpRespond)>;
+// A handler that need not wait for anything.
+[[nodiscard]] HttpHandler replying(std::function<HttpReply(const HttpRequest&)> reply);
 
 // Whom a socket on an unspecified address serves.
 enum class Reach : std::uint8_t { both_families, own_family };

@@ -12,8 +12,7 @@
 
 namespace proxy::status {
 
-using Page = std::function<HttpReply(const HttpRequest&)>;
-using Pages = std::map<std::string, Page, std::less<>>;
+using Pages = std::map<std::string, HttpHandler, std::less<>>;
 
 // A handler that answers GET and HEAD for these paths, else 404 or 405.
 [[nodiscard]] HttpHandler handler_for(Pages pages);
@@ -30,7 +29,8 @@ struct MetricsParts {
   std::string mode;
   std::string configz;                   // JSON
   std::function<std::string()> metrics;  // called for each scrape
-  std::function<std::string(const ServiceQuery&)> status;
+  // Takes what to show and whom to tell the document, later.
+  std::function<void(ServiceQuery, std::function<void(std::string)>)> status;
 };
 [[nodiscard]] Pages metrics_pages(MetricsParts parts);
 

@@ -111,10 +111,10 @@ Result<void> ServiceHealth::open(const records::ObjectName& service, Served& ser
   for (const auto family : kFamilies) {
     if (!served.check.of(family)) continue;
     auto server = std::make_unique<HttpServer>(
-        parts_.executor, [this, &served, service, family](const HttpRequest&) {
+        parts_.executor, replying([this, &served, service, family](const HttpRequest&) {
           return service_health_reply(service, served.check.of(family).value_or(0),
                                       parts_.proxy_healthy());
-        });
+        }));
     for (const auto& address : health_check_addresses(parts_.addresses, family, local, primary_)) {
       const auto listening = server->listen({address, served.check.port}, Reach::own_family);
       if (!listening) return listening.error();  // and with it goes what was opened before

@@ -1,5 +1,7 @@
 #include "proxy/status/service_list.hpp"
 
+#include "proxy/status/health.hpp"
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -101,7 +103,43 @@ std::string_view use_of(const Endpoint& endpoint, const ServicePort& port) {
   return internal ? "internal" : external ? "external" : "none";
 }
 
-void write_endpoints(JsonWriter& json, const ServicePort& port) {
+void write_counts(JsonWriter& json, const modes::TrafficCounts& counts) {
+  const auto put = [&](std::string_view name, const std::optional<std::uint64_t>& count) {
+    if (count) json.key(name).number(static_cast<std::int64_t>(*count));
+  };
+  put("connections", counts.connections);
+  put("open", counts.open);
+  put("refused", counts.refused);
+  put("bytesIn", counts.bytes_in);
+  put("bytesOut", counts.bytes_out);
+}
+
+void write_traffic(JsonWriter& json, const modes::Traffic& traffic) {
+  json.key("traffic").begin_object();
+  write_counts(json, traffic.total);
+  if (traffic.since) {
+    json.key("since").text(rfc3339(*traffic.since));
+  }
+  json.end_object();
+}
+
+// Of an endpoint that was not met yet the same is known as of the service port, and it is nothing.
+modes::TrafficCounts nothing_of(modes::TrafficCounts known) {
+  for (auto* count :
+       {&known.connections, &known.open, &known.refused, &known.bytes_in, &known.bytes_out}) {
+    if (*count) *count = 0;
+  }
+  return known;
+}
+
+void write_traffic(JsonWriter& json, const modes::Traffic& traffic, const Endpoint& endpoint) {
+  const auto it = traffic.endpoints.find(endpoint);
+  json.key("traffic").begin_object();
+  write_counts(json, it == traffic.endpoints.end() ? nothing_of(traffic.total) : it->second);
+  json.end_object();
+}
+
+void write_endpoints(JsonWriter& json, const ServicePort& port, const modes::Traffic& traffic) {
   const auto all = all_endpoints(port);
   json.key("endpointCount").number(static_cast<std::int64_t>(all.size()));
   json.key("endpoints").begin_array();
@@ -109,12 +147,14 @@ void write_endpoints(JsonWriter& json, const ServicePort& port) {
     json.begin_object();
     json.key("address").text(all[i].text());
     json.key("use").text(use_of(all[i], port));
+    write_traffic(json, traffic, all[i]);
     json.end_object();
   }
   json.end_array();
 }
 
-void write_row(JsonWriter& json, const ServicePortName& name, const ServicePort& port, Fare fare) {
+void write_row(JsonWriter& json, const ServicePortName& name, const ServicePort& port, Fare fare,
+               const modes::Traffic& traffic) {
   json.begin_object();
   json.key("name").text(name.text());
   json.key("protocol").text(upper_name(name.protocol));
@@ -125,8 +165,9 @@ void write_row(JsonWriter& json, const ServicePortName& name, const ServicePort&
     json.key("externalPolicy").text(policy_text(port.external_policy));
   }
   if (port.affinity) json.key("affinitySeconds").number(std::int64_t{port.affinity->count()});
+  write_traffic(json, traffic);
   write_vips(json, port);
-  write_endpoints(json, port);
+  write_endpoints(json, port, traffic);
   json.end_object();
 }
 
@@ -139,29 +180,62 @@ Fare fare_of(const ServicePortName& name, const ServicePort& port,
   return lacks_endpoints(port) ? Fare::partial : Fare::up;
 }
 
-void write_services(JsonWriter& json, const state::ServiceTable& table,
-                    const sync::SetAsideBook& set_aside, const ServiceQuery& query) {
-  const Filter filter{query};
+namespace {
+
+struct Found {
   std::array<std::size_t, 4> by_fare{};  // of all that the text chooses
   std::size_t matching = 0;
-  json.key("services").begin_object();
-  json.key("rows").begin_array();
+};
+
+// Calls `visit` for each service port of the page.
+template <class Visit>
+Found for_each_of_page(const state::ServiceTable& table, const sync::SetAsideBook& set_aside,
+                       const ServiceQuery& query, Visit visit) {
+  const Filter filter{query};
+  Found found;
   table.for_each([&](const ServicePortName& name, const ServicePort& port) {
     if (!filter.passes(name, port)) return;
     const auto fare = fare_of(name, port, set_aside);
-    ++by_fare[static_cast<std::size_t>(fare)];
+    ++found.by_fare[static_cast<std::size_t>(fare)];
     if (!filter.passes(fare)) return;
-    const auto place = matching++;
+    const auto place = found.matching++;
     if (place < query.offset || place - query.offset >= query.limit) return;
-    write_row(json, name, port, fare);
+    visit(name, port, fare);
   });
+  return found;
+}
+
+}  // namespace
+
+std::vector<ServicePortName> page_of_services(const state::ServiceTable& table,
+                                              const sync::SetAsideBook& set_aside,
+                                              const ServiceQuery& query) {
+  std::vector<ServicePortName> out;
+  for_each_of_page(
+      table, set_aside, query,
+      [&](const ServicePortName& name, const ServicePort&, Fare) { out.push_back(name); });
+  return out;
+}
+
+void write_services(JsonWriter& json, const state::ServiceTable& table,
+                    const sync::SetAsideBook& set_aside, const ServiceQuery& query,
+                    const TrafficOf& traffic) {
+  static const modes::Traffic kUnknown;
+  json.key("services").begin_object();
+  json.key("rows").begin_array();
+  const auto found = for_each_of_page(
+      table, set_aside, query,
+      [&](const ServicePortName& name, const ServicePort& port, Fare fare) {
+        const auto it = traffic.find(name);
+        write_row(json, name, port, fare, it == traffic.end() ? kUnknown : *it->second);
+      });
   json.end_array();
-  json.key("matching").number(static_cast<std::int64_t>(matching));
+  json.key("matching").number(static_cast<std::int64_t>(found.matching));
   json.key("offset").number(static_cast<std::int64_t>(query.offset));
   json.key("byState").begin_object();
   for (const auto fare : {Fare::up, Fare::partial, Fare::down, Fare::refused}) {
     json.key(to_string(fare))
-        .number(static_cast<std::int64_t>(by_fare[static_cast<std::size_t>(fare)]));
+        .number(static_cast<std::int64_t>(found.by_fare[static_cast<std::size_t>(fare)]));
   }
   json.end_object();
   json.end_object();

@@ -1,15 +1,19 @@
 // The services that are forwarded as status shows them: a page of rows that a filter chooses.
 #pragma once
 
+#include "modes/traffic.hpp"
 #include "proxy/state/service_table.hpp"
 #include "proxy/status/json.hpp"
 #include "proxy/sync/set_aside.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace proxy::status {
 
@@ -43,8 +47,18 @@ struct ServiceQuery {
 [[nodiscard]] Fare fare_of(const state::ServicePortName& name, const state::ServicePort& port,
                            const sync::SetAsideBook& set_aside);
 
-// The member "services": how many match, by fare, and the rows of the page that was asked for.
+// The service ports of the page that was asked for.
+[[nodiscard]] std::vector<state::ServicePortName> page_of_services(
+    const state::ServiceTable& table, const sync::SetAsideBook& set_aside,
+    const ServiceQuery& query);
+
+// What has gone through them, as far as it was read.
+using TrafficOf = std::map<state::ServicePortName, std::shared_ptr<const modes::Traffic>>;
+
+// The member "services": how many match, by fare, and the rows of the page that was asked for. A
+// row's "traffic", and an endpoint's, has the figures that are known and no others.
 void write_services(JsonWriter& json, const state::ServiceTable& table,
-                    const sync::SetAsideBook& set_aside, const ServiceQuery& query);
+                    const sync::SetAsideBook& set_aside, const ServiceQuery& query,
+                    const TrafficOf& traffic);
 
 }  // namespace proxy::status

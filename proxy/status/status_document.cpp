@@ -138,7 +138,7 @@ std::string status_document(const StatusParts& parts, Moment now) {
   json.key("now").number(milliseconds_since_1970(now.wall));
   write_history(json, parts.reporter.history());
   write_figures(json, parts.figures);
-  write_services(json, parts.table, parts.reporter.set_aside(), parts.services);
+  write_services(json, parts.table, parts.reporter.set_aside(), parts.services, parts.traffic);
   json.end_object();
   return json.take();
 }

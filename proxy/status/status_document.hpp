@@ -24,6 +24,7 @@ struct StatusParts {
   const std::vector<sources::Problem>& problems;
   std::map<records::ObjectName, std::string> health_check_failures;
   ServiceQuery services = {};                     // which of them to show
+  TrafficOf traffic = {};                         // of these
   std::vector<modes::Mode::Figure> figures = {};  // of the mode
 };
 

@@ -61,6 +61,14 @@ class FakeMode final : public modes::Mode {
     tampering_.pop_front();
     co_return change;
   }
+  // One more connection with each reading.
+  modes::Awaitable<std::vector<modes::Traffic>> traffic(
+      std::span<const modes::ServicePortName> names) override {
+    modes::Traffic traffic;
+    traffic.total.connections = ++readings;
+    co_return std::vector<modes::Traffic>(names.size(), traffic);
+  }
+  std::uint64_t readings = 0;
   modes::Awaitable<void> shut_down() override {
     shut = true;
     co_return;

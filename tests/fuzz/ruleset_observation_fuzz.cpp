@@ -2,6 +2,7 @@
 #include "modes/netfilter/batch.hpp"
 #include "modes/netfilter/nf_tables_messages.hpp"
 #include "modes/netfilter/observation.hpp"
+#include "modes/netfilter/translation_counts.hpp"
 
 #include <cstdlib>
 
@@ -20,6 +21,9 @@ void read_notification(const Message& message) {
   if (const auto rule = parse_rule(*family, message.attributes())) {
     require(!rule->chain.name.empty());
     require(rule->chain.family == *family);
+  }
+  if (const auto count = parse_translation_count(*family, message.attributes())) {
+    require(count->to.address.family() == *family);
   }
   if (const auto chain = parse_chain(*family, message.attributes())) {
     require(!chain->chain.name.empty());

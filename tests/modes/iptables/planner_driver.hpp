@@ -18,6 +18,7 @@ struct Driver {
   NodeFacts facts;
   std::size_t max_bytes = std::numeric_limits<std::size_t>::max();
   std::function<void()> after_each = [] {};  // transaction
+  std::chrono::sys_seconds now{};
 
   Driver(fakes::FakeRuleset& ruleset, Settings settings, NodeFacts node = {})
       : planner{std::move(settings), {Family::v4, Family::v6}},
@@ -43,7 +44,7 @@ struct Driver {
       if (transaction.empty()) return committed;
       const auto result = kernel.commit(transaction);
       if (result.kind == netfilter::CommitResult::Kind::committed) {
-        planner.committed();
+        planner.committed(now);
         ++committed;
         after_each();
         continue;

@@ -244,5 +244,64 @@ TEST(Planner, ReportsWhatIsRefusedAndBelongsToNoService) {
   EXPECT_FALSE(planner.refused(table, transaction, {{0, 0, proxy::system_error(EPERM, "")}}));
 }
 
+// ── where connections are counted ───────────────────────────────────────────────────────────────
+
+TEST(Planner, SaysWhichChainsCountAndSinceWhen) {
+  FakeRuleset kernel;
+  ServiceTable table{{kHere}};
+  Driver driver{kernel, some_settings()};
+  EXPECT_FALSE(driver.planner.counting_chains_of(port_name("web"))) << "nothing is planned yet";
+  driver.now = std::chrono::sys_seconds{std::chrono::seconds{1000}};
+  driver.reconcile(web_table(table));
+  const auto first = driver.planner.counting_chains_of(port_name("web"));
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->chains.size(), 2U);
+  for (const auto& chain : first->chains) EXPECT_TRUE(is_endpoint_chain(chain.view()));
+  EXPECT_EQ(first->written, driver.now);
+
+  // Another service does not concern it; one more endpoint does.
+  driver.now += std::chrono::seconds{50};
+  table.change(
+      {Record{service("other", "10.96.0.2")}, Record{endpoints_of("other", 2, Family::v4)}});
+  driver.sync(table, table.take_changes());
+  EXPECT_EQ(driver.planner.counting_chains_of(port_name("web"))->written, first->written);
+  table.change({Record{endpoints_of("web", 3, Family::v4)}});
+  driver.sync(table, table.take_changes());
+  EXPECT_EQ(driver.planner.counting_chains_of(port_name("web"))->chains.size(), 3U);
+  EXPECT_EQ(driver.planner.counting_chains_of(port_name("web"))->written, driver.now);
+}
+
+TEST(Planner, KnowsSinceWhenChainsCountAlsoAfterItHasLookedAtThem) {
+  FakeRuleset kernel;
+  ServiceTable table{{kHere}};
+  Driver driver{kernel, some_settings()};
+  driver.now = std::chrono::sys_seconds{std::chrono::seconds{1000}};
+  driver.reconcile(web_table(table));
+  EXPECT_EQ(driver.reconcile(table), 0U);
+  EXPECT_EQ(driver.planner.counting_chains_of(port_name("web"))->written, driver.now);
+  // A process that finds them there does not know how old they are.
+  Driver later{kernel, some_settings()};
+  later.now = driver.now + std::chrono::seconds{9};
+  EXPECT_EQ(later.reconcile(table), 0U);
+  ASSERT_TRUE(later.planner.counting_chains_of(port_name("web")));
+  EXPECT_FALSE(later.planner.counting_chains_of(port_name("web"))->written);
+}
+
+TEST(Planner, InALargeClusterTheChainsThatChooseAreThoseThatCount) {
+  FakeRuleset kernel;
+  ServiceTable table{{kHere}};
+  table.change({Record{service("web")}, Record{endpoints_of("web", 1100, Family::v4)}});
+  Driver driver{kernel, some_settings()};
+  driver.reconcile(table);
+  std::size_t translating = 0;
+  const auto counting = driver.planner.counting_chains_of(port_name("web"));
+  for (const auto& name : counting->chains) {
+    for (const auto& rule : kernel.find({Family::v4, Table::nat, name})->rules) {
+      translating += std::holds_alternative<netfilter::Dnat>(rule.rule.target) ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(translating, 1100U);
+}
+
 }  // namespace
 }  // namespace modes::iptables

@@ -46,19 +46,23 @@ TEST(ReplyText, OfTheStatusListsServicesWithALineForEachVip) {
   const auto text =
       reply_text(R"({"version":"1","counts":{},"services":{"matching":7,"offset":0,"rows":[
     {"name":"shop/web:http","protocol":"TCP","family":"IPv4","state":"up",
+     "traffic":{"connections":1234567,"refused":2,"open":3,"bytesIn":999,"bytesOut":999999},
      "vips":[{"address":"10.96.0.7:80","role":"cluster IP"},{"address":"30080","role":"node port"}],
      "endpointCount":5,"endpoints":[{"address":"10.0.0.1:80","use":"all"},{"address":"10.0.0.2:80","use":"none"},
      {"address":"10.0.0.3:80","use":"all"},{"address":"10.0.0.4:80","use":"all"}]},
-    {"name":"shop/db","protocol":"TCP","family":"IPv4","state":"down",
+    {"name":"shop/db","protocol":"TCP","family":"IPv4","state":"down","traffic":{"connections":0},
      "vips":[{"address":"10.96.0.8:5432","role":"cluster IP"}],"endpointCount":0,"endpoints":[]}]}})")
           .value();
   EXPECT_THAT(
       text, HasSubstr("\n\n"
-                      "SERVICE PORT   PROTOCOL  VIP                   STATE  ENDPOINTS\n"
-                      "shop/web:http  TCP       10.96.0.7:80          up     10.0.0.1:80, "
-                      "10.0.0.2:80 (not used), 10.0.0.3:80 and 2 more\n"
-                      "                         IPv4 node port 30080         \n"
-                      "shop/db        TCP       10.96.0.8:5432        down   none\n"
+                      "SERVICE PORT   PROTOCOL  VIP                   STATE  CONNECTIONS          "
+                      "IN     OUT     ENDPOINTS\n"
+                      "shop/web:http  TCP       10.96.0.7:80          up     1234567 (2 refused)  "
+                      "999 B  1.0 MB  10.0.0.1:80, 10.0.0.2:80 (not used), 10.0.0.3:80 and 2 more\n"
+                      "                         IPv4 node port 30080                              "
+                      "               \n"
+                      "shop/db        TCP       10.96.0.8:5432        down   0                    "
+                      "-      -       none\n"
                       "2 of 7 service ports; name a part of those to be shown, or use --limit\n"));
 }
 

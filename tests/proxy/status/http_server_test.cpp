@@ -33,7 +33,7 @@ HttpReply describe(const HttpRequest& request) {
 class Served {
  public:
   explicit Served(HttpLimits limits = {}, IpAddress address = IpAddress::loopback(Family::v4))
-      : server_{io_.get_executor(), describe, limits} {
+      : server_{io_.get_executor(), replying(describe), limits} {
     const auto listening = server_.listen({address, Port{0}});
     EXPECT_TRUE(listening) << listening.error();
     port_ = listening->port;
@@ -92,6 +92,47 @@ TEST(HttpServer, AnswersSeveralRequestsOnOneConnection) {
   EXPECT_THAT(replies, EndsWith("GET /c"));
 }
 
+TEST(HttpServer, WaitsForAHandlerThatAnswersLater) {
+  asio::io_context io;
+  std::vector<HttpRespond> waiting;
+  HttpServer server{io.get_executor(), [&](const HttpRequest&, HttpRespond respond) {
+                      waiting.push_back(std::move(respond));
+                    }};
+  const auto listening = server.listen({IpAddress::loopback(Family::v4), Port{0}});
+  ASSERT_TRUE(listening);
+  asio::io_context client_io;
+  tcp::socket client{client_io};
+  client.connect({asio::ip::make_address("127.0.0.1"), listening->port.value});
+  asio::write(client, asio::buffer(get("/later")));
+  while (waiting.empty()) io.run_one();
+  waiting.front()({.body = "at last"});
+  std::string reply;
+  client.non_blocking(true);
+  for (boost::system::error_code ec; ec != asio::error::eof;) {
+    (void)io.run_one_for(std::chrono::milliseconds{1});
+    std::array<char, 512> some{};
+    reply.append(some.data(), client.read_some(asio::buffer(some), ec));
+  }
+  EXPECT_THAT(reply, EndsWith("at last"));
+}
+
+TEST(HttpServer, LetsAConnectionGoWhoseHandlerNeverAnswers) {
+  asio::io_context io;
+  HttpServer server{io.get_executor(), [](const HttpRequest&, const HttpRespond&) {},
+                    HttpLimits{.request_time = std::chrono::seconds{0}}};
+  const auto listening = server.listen({IpAddress::loopback(Family::v4), Port{0}});
+  ASSERT_TRUE(listening);
+  std::thread thread{[&] { io.run(); }};
+  asio::io_context client_io;
+  tcp::socket client{client_io};
+  client.connect({asio::ip::make_address("127.0.0.1"), listening->port.value});
+  boost::system::error_code ec;
+  asio::write(client, asio::buffer(get("/never")), ec);
+  EXPECT_THAT(Served::rest_of(client), IsEmpty());
+  asio::post(io, [&] { server.stop(); });
+  thread.join();
+}
+
 TEST(HttpServer, SendsNoBodyForHead) {
   Served server;
   const auto reply =
@@ -142,10 +183,10 @@ TEST(HttpServer, OnTheUnspecifiedAddressServesBothFamilies) {
 
 TEST(HttpServer, SaysWhyItCannotListen) {
   asio::io_context io;
-  HttpServer first{io.get_executor(), describe};
+  HttpServer first{io.get_executor(), replying(describe)};
   const auto taken = first.listen({IpAddress::loopback(Family::v4), Port{0}});
   ASSERT_TRUE(taken);
-  HttpServer second{io.get_executor(), describe};
+  HttpServer second{io.get_executor(), replying(describe)};
   const auto failed = second.listen(*taken);
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, std::errc::address_in_use);

@@ -11,9 +11,18 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::Pair;
 
+// Of a page that answers at once.
+HttpReply reply_of(const HttpHandler& handler, const HttpRequest& request) {
+  HttpReply out;
+  handler(request, [&](HttpReply reply) { out = std::move(reply); });
+  return out;
+}
+
 class HealthPages : public testing::Test {
  protected:
-  HttpReply get(const std::string& path) { return handler_({.method = "GET", .path = path}); }
+  HttpReply get(const std::string& path) {
+    return reply_of(handler_, {.method = "GET", .path = path});
+  }
 
   Health health_{60s, false};
   Metrics metrics_{"1", "none"};
@@ -54,18 +63,19 @@ TEST_F(HealthPages, CountTheirAnswersByCode) {
 TEST_F(HealthPages, HaveNoOtherPathsOrMethods) {
   EXPECT_EQ(get("/").status, 404U);
   EXPECT_EQ(get("/healthz/").status, 404U);
-  EXPECT_EQ(handler_({.method = "POST", .path = "/healthz"}).status, 405U);
-  EXPECT_EQ(handler_({.method = "HEAD", .path = "/livez"}).status, 200U);
+  EXPECT_EQ(reply_of(handler_, {.method = "POST", .path = "/healthz"}).status, 405U);
+  EXPECT_EQ(reply_of(handler_, {.method = "HEAD", .path = "/livez"}).status, 200U);
 }
 
 TEST(MetricsPages, AreMetricsModeConfigurationAndOk) {
-  const auto handler = handler_for(metrics_pages(
-      {.mode = "iptables",
-       .configz = R"({"a":1})",
-       .metrics = [] { return "x 1\n"; },
-       .status = [](const ServiceQuery& query) { return "{\"" + query.filter + "\":1}"; }}));
+  const auto handler = handler_for(
+      metrics_pages({.mode = "iptables",
+                     .configz = R"({"a":1})",
+                     .metrics = [] { return "x 1\n"; },
+                     .status = [](const ServiceQuery& query,
+                                  const auto& reply) { reply("{\"" + query.filter + "\":1}"); }}));
   const auto get = [&](const std::string& path) {
-    return handler({.method = "GET", .path = path});
+    return reply_of(handler, {.method = "GET", .path = path});
   };
   EXPECT_EQ(get("/metrics/slis").body, "");
   EXPECT_EQ(get("/healthz").body, "ok");
@@ -78,8 +88,9 @@ TEST(MetricsPages, AreMetricsModeConfigurationAndOk) {
   EXPECT_EQ(get("/metrics").body, "x 1\n");
   EXPECT_THAT(get("/status").content_type, HasSubstr("text/html"));
   EXPECT_EQ(get("/status.json").content_type, "application/json");
-  EXPECT_EQ(handler({.method = "GET", .path = "/status.json", .query = "filter=a%22"}).body,
-            R"({"a"":1})");
+  EXPECT_EQ(
+      reply_of(handler, {.method = "GET", .path = "/status.json", .query = "filter=a%22"}).body,
+      R"({"a"":1})");
   EXPECT_THAT(get("/metrics").content_type, HasSubstr("version=0.0.4"));
 }
 

@@ -37,7 +37,7 @@ class ServiceList : public testing::Test {
   YAML::Node ask(const ServiceQuery& query) {
     JsonWriter json;
     json.begin_object();
-    write_services(json, table_, set_aside_, query);
+    write_services(json, table_, set_aside_, query, traffic_);
     json.end_object();
     return YAML::Load(json.take())["services"];
   }
@@ -49,6 +49,7 @@ class ServiceList : public testing::Test {
 
   state::ServiceTable table_{{.name = "here"}};
   sync::SetAsideBook set_aside_;
+  TrafficOf traffic_;
 };
 
 using testing::ElementsAre;
@@ -86,6 +87,34 @@ TEST_F(ServiceList, IsFilteredByPartsOfNamesAndByAddresses) {
   EXPECT_THAT(names({.filter = "10.96.0.1"}), ElementsAre("ns/cart")) << "not 10.96.0.1…";
   EXPECT_THAT(names({.filter = "nowhere"}), IsEmpty());
   EXPECT_THAT(names({.filter = "", .fare = Fare::down}), ElementsAre("ns/empty"));
+}
+
+TEST_F(ServiceList, RowsHaveTheTrafficThatIsKnown) {
+  modes::Traffic traffic;
+  traffic.total = {.connections = 12, .bytes_in = 3'000'000'000'000};
+  traffic.endpoints[{*parse_ip("10.244.0.7"), Port{8080}}] = {.connections = 12, .bytes_in = 7};
+  traffic.since = std::chrono::system_clock::time_point{std::chrono::seconds{1'000'000'000}};
+  traffic_[{{"ns", "cart"}, "", Protocol::tcp, Family::v4}] =
+      std::make_shared<const modes::Traffic>(traffic);
+  const auto cart = ask({.filter = "cart"})["rows"][0];
+  EXPECT_EQ(cart["traffic"]["connections"].as<int>(), 12);
+  EXPECT_EQ(cart["traffic"]["bytesIn"].as<std::uint64_t>(), 3'000'000'000'000U);
+  EXPECT_THAT(cart["traffic"]["since"].as<std::string>(),
+              testing::StartsWith("2001-09-09T01:46:40"));
+  EXPECT_FALSE(cart["traffic"]["bytesOut"]) << "not known, which is not 0";
+  EXPECT_EQ(cart["endpoints"][0]["traffic"]["bytesIn"].as<int>(), 7);
+  EXPECT_EQ(cart["endpoints"][1]["traffic"]["connections"].as<int>(), 0) << "nobody went there";
+  EXPECT_FALSE(cart["endpoints"][1]["traffic"]["bytesOut"]);
+  const auto outer = ask({.filter = "outer"})["rows"][0];
+  EXPECT_EQ(outer["traffic"].size(), 0U) << "nothing was read of it";
+  EXPECT_EQ(outer["endpoints"][0]["traffic"].size(), 0U);
+}
+
+TEST_F(ServiceList, APageIsReadOfThoseThatItShows) {
+  const auto page = page_of_services(table_, set_aside_, {.offset = 1, .limit = 2});
+  ASSERT_EQ(page.size(), 2U);
+  EXPECT_EQ(page[0].text(), "ns/empty");
+  EXPECT_EQ(page[1].text(), "ns/local");
 }
 
 TEST_F(ServiceList, ComesInPages) {
