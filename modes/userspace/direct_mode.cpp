@@ -77,7 +77,7 @@ class DirectMode final : public Mode {
   }
 
   Awaitable<std::vector<Traffic>> traffic(std::span<const ServicePortName> names) override {
-    co_return std::vector<Traffic>(names.size());
+    return workers_->traffic(services_, names);
   }
 
   Awaitable<void> shut_down() override { co_await workers_->drain(settings_->drain); }

@@ -33,19 +33,21 @@ const Endpoint* Candidates::next() {
 
 Service::Service(ServicePortName name, const ServicePort& port, Balance balance,
                  const Service* before)
-    : name_{std::move(name)},
+    : identity_{before != nullptr ? before->identity_
+                                  : std::make_shared<const ServicePortName>(std::move(name))},
       lists_{port.internal_endpoints(), port.cluster_endpoints, port.external_endpoints()},
       serving_{port.serving_endpoints},
       source_ranges_{port.source_ranges},
       load_balancer_ips_{port.load_balancer_ips},
       announces_client_{annotation(port, kProxyProtocol) == "v2"},
       local_only_{port.external_policy == proxy::state::TrafficPolicy::local} {
-  vips_.push_back({port.cluster_ip, port.port, name_.protocol});
+  const auto protocol = identity_->protocol;
+  vips_.push_back({port.cluster_ip, port.port, protocol});
   for (const auto* list : {&port.load_balancer_ips, &port.external_ips}) {
-    for (const auto& address : *list) vips_.push_back({address, port.port, name_.protocol});
+    for (const auto& address : *list) vips_.push_back({address, port.port, protocol});
   }
   if (port.node_port) {
-    vips_.push_back(Vip::node_port(name_.family, *port.node_port, name_.protocol));
+    vips_.push_back(Vip::node_port(identity_->family, *port.node_port, protocol));
   }
   if (port.affinity) {
     affinity_ = before != nullptr && before->affinity_ ? before->affinity_
@@ -62,9 +64,8 @@ void Service::take_loads(const Service* before) {
   for (const auto& list : lists_) {
     for (const auto& endpoint : list) loads_.emplace_back(endpoint, nullptr);
   }
-  std::ranges::sort(loads_, {}, &std::pair<Endpoint, std::shared_ptr<Load>>::first);
-  const auto tail =
-      std::ranges::unique(loads_, {}, &std::pair<Endpoint, std::shared_ptr<Load>>::first);
+  std::ranges::sort(loads_, {}, &std::pair<Endpoint, LoadPtr>::first);
+  const auto tail = std::ranges::unique(loads_, {}, &std::pair<Endpoint, LoadPtr>::first);
   loads_.erase(tail.begin(), tail.end());
   for (auto& [endpoint, load] : loads_) {
     if (before != nullptr) {
@@ -72,8 +73,13 @@ void Service::take_loads(const Service* before) {
                                                [](const auto& item) { return item.first; });
       if (it != before->loads_.end() && it->first == endpoint) load = it->second;
     }
-    if (!load) load = std::make_shared<Load>(0);
+    if (!load) load = LoadPtr{new Load};
   }
+}
+
+bool Service::has(const Endpoint& endpoint) const {
+  return is_serving(endpoint) ||
+         std::ranges::any_of(lists_, [&](const auto& list) { return list.contains(endpoint); });
 }
 
 const std::vector<IpPrefix>* Service::sources(const Vip& vip) const {
@@ -109,7 +115,7 @@ std::size_t Service::least_loaded(const EndpointList& list, std::size_t from) co
   auto least = ~std::uint32_t{0};
   for (std::size_t i = 0; i < list.size(); ++i) {
     const auto at = (from + i) % list.size();
-    const auto load = load_of(list[at])->load(std::memory_order_relaxed);
+    const auto load = load_of(list[at])->connections.load(std::memory_order_relaxed);
     if (load >= least) continue;
     least = load;
     best = at;

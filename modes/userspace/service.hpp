@@ -10,6 +10,9 @@
 #include "proxy/state/service_port.hpp"
 #include "proxy/state/vip_claims.hpp"
 
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+
 #include <array>
 #include <atomic>
 #include <memory>
@@ -24,13 +27,16 @@ using proxy::state::ServicePort;
 using proxy::state::ServicePortName;
 using proxy::state::Vip;
 
-// How many connections an endpoint has now; a Lease counts for one.
-using Load = std::atomic<std::uint32_t>;
+// How many connections an endpoint has now, with all workers; a Lease counts for one.
+struct Load : boost::intrusive_ref_counter<Load> {
+  std::atomic<std::uint32_t> connections{0};
+};
+using LoadPtr = boost::intrusive_ptr<Load>;  // half as large as a std::shared_ptr
 class Lease {
  public:
   Lease() = default;
-  explicit Lease(std::shared_ptr<Load> load) : load_{std::move(load)} {
-    if (load_) load_->fetch_add(1, std::memory_order_relaxed);
+  explicit Lease(LoadPtr load) : load_{std::move(load)} {
+    if (load_) load_->connections.fetch_add(1, std::memory_order_relaxed);
   }
   Lease(Lease&&) = default;
   Lease& operator=(Lease&& other) noexcept {
@@ -42,10 +48,10 @@ class Lease {
 
  private:
   void end() {
-    if (load_) load_->fetch_sub(1, std::memory_order_relaxed);
+    if (load_) load_->connections.fetch_sub(1, std::memory_order_relaxed);
     load_.reset();
   }
-  std::shared_ptr<Load> load_;
+  LoadPtr load_;
 };
 
 // The endpoints that one connection may go to, in the order in which they are tried: each once.
@@ -70,7 +76,9 @@ class Service {
   // `before`: what the service port was until now, null if it is new.
   Service(ServicePortName name, const ServicePort& port, Balance balance, const Service* before);
 
-  [[nodiscard]] const ServicePortName& name() const { return name_; }
+  [[nodiscard]] const ServicePortName& name() const { return *identity_; }
+  // The same object as long as the service port is there, whatever changes of it.
+  [[nodiscard]] const std::shared_ptr<const ServicePortName>& identity() const { return identity_; }
   [[nodiscard]] const std::vector<Vip>& vips() const { return vips_; }  // node port included
   [[nodiscard]] const Vip& cluster_ip() const { return vips_.front(); }
   // Endpoints are told the client's address in a PROXY protocol header, version 2.
@@ -78,6 +86,8 @@ class Service {
   [[nodiscard]] bool is_serving(const Endpoint& endpoint) const {
     return serving_.contains(endpoint);
   }
+  // Serving, or among those that connections may go to.
+  [[nodiscard]] bool has(const Endpoint& endpoint) const;
   // Only these senders may use `vip`; null: everybody.
   [[nodiscard]] const std::vector<IpPrefix>* sources(const Vip& vip) const;
   [[nodiscard]] bool is_local_only() const { return local_only_; }
@@ -99,7 +109,7 @@ class Service {
   [[nodiscard]] Load* load_of(const Endpoint& endpoint) const;
   void take_loads(const Service* before);
 
-  ServicePortName name_;
+  std::shared_ptr<const ServicePortName> identity_;
   std::vector<Vip> vips_;  // the cluster IP first
   std::array<EndpointList, kPaths> lists_;
   EndpointList serving_;
@@ -110,7 +120,7 @@ class Service {
   std::shared_ptr<Affinity> affinity_;  // null: none
   mutable std::array<std::atomic<std::uint32_t>, kPaths> turns_{};
   // For least connections only: of every endpoint, sorted.
-  std::vector<std::pair<Endpoint, std::shared_ptr<Load>>> loads_;
+  std::vector<std::pair<Endpoint, LoadPtr>> loads_;
 };
 
 }  // namespace modes::userspace

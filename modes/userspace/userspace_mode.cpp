@@ -95,7 +95,18 @@ class UserspaceMode final : public Mode {
   }
 
   Awaitable<std::vector<Traffic>> traffic(std::span<const ServicePortName> names) override {
-    co_return std::vector<Traffic>(names.size());
+    auto out = co_await workers_->traffic(services_, names);
+    std::vector<ServicePortName> others;
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (names[i].protocol != Protocol::sctp) continue;
+      others.push_back(names[i]);
+      places.push_back(i);
+    }
+    if (!kernel_mode_ || others.empty()) co_return out;
+    auto by_kernel = co_await kernel_mode_->traffic(others);
+    for (std::size_t i = 0; i < by_kernel.size(); ++i) out[places[i]] = std::move(by_kernel[i]);
+    co_return out;
   }
 
   void expect_successor() override { expects_successor_ = true; }

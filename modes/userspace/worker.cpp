@@ -68,6 +68,7 @@ struct Worker::Impl {
   Parts parts;
   EventLoop loop;  // before all that is in it
   Directory directory;
+  Tallies tallies;  // before those who count
   std::unique_ptr<tcp::Relays> relays;
   std::unique_ptr<udp::Flows> flows;
   std::unordered_map<std::uint32_t, Listener> tcp_listeners;  // by the number in their token
@@ -84,9 +85,9 @@ struct Worker::Impl {
 };
 
 Result<void> Worker::Impl::open() {
-  relays = std::make_unique<tcp::Relays>(relay_settings(parts.settings), loop);
+  relays = std::make_unique<tcp::Relays>(relay_settings(parts.settings), loop, tallies);
   auto opened_flows = udp::Flows::open(flow_settings(parts.settings, parts.descriptors), directory,
-                                       parts.descriptors);
+                                       parts.descriptors, tallies);
   if (!opened_flows) return opened_flows.error();
   flows = std::move(*opened_flows);
   if (!loop.watch(flows->fd(), EPOLLIN, {.watcher = Watcher::flows})) {
@@ -208,8 +209,10 @@ void Worker::Impl::arrive(const Listener& listener, tcp::Accepted accepted) {
     by = entrance_of(parts.settings, accepted.client.address, vip);
   }
   const auto* service = welcome ? directory.find(vip) : nullptr;
-  if (service == nullptr ||
-      (!listener.steered && !admits(**service, vip, accepted.client.address))) {
+  if (service == nullptr) {
+    tcp::reset(std::move(accepted.fd));
+  } else if (!listener.steered && !admits(**service, vip, accepted.client.address)) {
+    tallies.begin(**service).refuse();
     tcp::reset(std::move(accepted.fd));
   } else {
     relays->begin({std::move(accepted.fd), accepted.client, vip, by, *service});
@@ -281,7 +284,10 @@ void Worker::put(Changes changes, Done done) {
 
 void Worker::drop(Changes changes, Done done) {
   impl_->loop.post([impl = impl_.get(), changes = std::move(changes), done = std::move(done)] {
-    for (const auto& change : *changes) impl->directory.drop(change);
+    for (const auto& change : *changes) {
+      impl->directory.drop(change);
+      if (change.before) impl->tallies.replace(*change.before, change.after.get());
+    }
     impl->flows->services_changed();
     if (done) done();
   });
@@ -325,6 +331,17 @@ void Worker::tell_sockets(std::function<void(Sockets)> answer) {
 
 void Worker::ask(std::function<void(const WorkerFigures&)> answer) {
   impl_->loop.post([impl = impl_.get(), answer = std::move(answer)] { answer(impl->figures()); });
+}
+
+void Worker::ask_traffic(ServicesAsked services,
+                         std::function<void(std::vector<ServiceTally>)> answer) {
+  impl_->loop.post(
+      [impl = impl_.get(), services = std::move(services), answer = std::move(answer)] {
+        std::vector<ServiceTally> out;
+        out.reserve(services->size());
+        for (const auto& service : *services) out.push_back(impl->tallies.of(*service));
+        answer(std::move(out));
+      });
 }
 
 }  // namespace modes::userspace

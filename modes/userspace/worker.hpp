@@ -6,6 +6,7 @@
 #include "modes/userspace/descriptors.hpp"
 #include "modes/userspace/directory.hpp"
 #include "modes/userspace/listeners.hpp"
+#include "modes/userspace/tallies.hpp"
 #include "modes/userspace/tcp/relays.hpp"
 #include "modes/userspace/udp/flows.hpp"
 
@@ -57,6 +58,9 @@ class Worker {
   };
   void tell_sockets(std::function<void(Sockets)> answer);
   void ask(std::function<void(const WorkerFigures&)> answer);
+  // What it has carried for each of these, in their order; some microseconds of its time for each.
+  using ServicesAsked = std::shared_ptr<const std::vector<ServicePtr>>;
+  void ask_traffic(ServicesAsked services, std::function<void(std::vector<ServiceTally>)> answer);
 
  private:
   struct Impl;

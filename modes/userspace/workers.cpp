@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 
@@ -15,6 +16,29 @@ namespace asio = boost::asio;
 
 // How often it is looked whether the last connection has ended.
 constexpr auto kDrainStep = std::chrono::milliseconds{100};
+// Of how many services workers are asked in one message: some ten microseconds of their time.
+constexpr std::size_t kAskedAtOnce = 64;
+
+TrafficCounts counts_of(const Tally& tally) {
+  return {.connections = tally.connections,
+          .open = tally.open,
+          .refused = tally.refused,
+          .bytes_in = tally.bytes_in,
+          .bytes_out = tally.bytes_out};
+}
+
+void add(const ServiceTally& more, ServiceTally& to) {
+  to.total += more.total;
+  for (const auto& [endpoint, tally] : more.endpoints) {
+    const auto it =
+        std::ranges::lower_bound(to.endpoints, endpoint, {}, &std::pair<Endpoint, Tally>::first);
+    if (it != to.endpoints.end() && it->first == endpoint) {
+      it->second += tally;
+    } else {
+      to.endpoints.emplace(it, endpoint, tally);
+    }
+  }
+}
 
 }  // namespace
 
@@ -33,7 +57,8 @@ void Services::change(const ServiceTable& wanted, const ServicePortName& name,
   if (it != known_.end() && it->second.port == *port) return;
   const auto before = it == known_.end() ? nullptr : it->second.service;
   auto after = std::make_shared<const Service>(name, *port, settings_->balance, before.get());
-  known_.insert_or_assign(name, Known{*port, after});
+  const auto since = it == known_.end() ? std::chrono::system_clock::now() : it->second.since;
+  known_.insert_or_assign(name, Known{*port, after, since});
   out.push_back({before, std::move(after)});
 }
 
@@ -129,6 +154,48 @@ Awaitable<void> Workers::drain(std::chrono::seconds limit) {
   }
 }
 
+Awaitable<std::vector<ServiceTally>> Workers::tallies(Worker::ServicesAsked services) {
+  using Answers = std::vector<std::vector<ServiceTally>>;  // of a worker each
+  const auto answers = std::make_shared<Answers>(workers_.size());
+  std::size_t next = 0;
+  co_await all([&](Worker& worker, Worker::Done done) {
+    worker.ask_traffic(services, [answers, mine = next++, done = std::move(done)](auto tallies) {
+      (*answers)[mine] = std::move(tallies);
+      done();
+    });
+  });
+  std::vector<ServiceTally> sums(services->size());
+  for (const auto& of_worker : *answers) {
+    for (std::size_t i = 0; i < sums.size(); ++i) add(of_worker[i], sums[i]);
+  }
+  co_return sums;
+}
+
+Awaitable<std::vector<Traffic>> Workers::traffic(const Services& services,
+                                                 std::span<const ServicePortName> names) {
+  std::vector<Traffic> out(names.size());
+  for (std::size_t begin = 0; begin < names.size(); begin += kAskedAtOnce) {
+    auto asked = std::make_shared<std::vector<ServicePtr>>();
+    std::vector<std::size_t> places;
+    for (auto i = begin; i < std::min(names.size(), begin + kAskedAtOnce); ++i) {
+      const auto* known = services.find(names[i]);
+      if (known == nullptr) continue;
+      asked->push_back(known->service);
+      places.push_back(i);
+      out[i].since = known->since;
+    }
+    const auto sums = co_await tallies(std::move(asked));
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      auto& traffic = out[places[i]];
+      traffic.total = counts_of(sums[i].total);
+      for (const auto& [endpoint, tally] : sums[i].endpoints) {
+        traffic.endpoints.emplace(endpoint, counts_of(tally));
+      }
+    }
+  }
+  co_return out;
+}
+
 std::vector<int> Workers::sockets() const {
   std::vector<int> out;
   for (const auto& worker : workers_) {
@@ -162,10 +229,14 @@ std::vector<Mode::Figure> Workers::figures() const {
     sum.tcp.retried += one.tcp.retried;
     sum.tcp.unreached += one.tcp.unreached;
     sum.tcp.reset += one.tcp.reset;
+    sum.tcp.bytes_in += one.tcp.bytes_in;
+    sum.tcp.bytes_out += one.tcp.bytes_out;
     sum.udp.begun += one.udp.begun;
     sum.udp.evicted += one.udp.evicted;
     sum.udp.moved += one.udp.moved;
     sum.udp.unserved += one.udp.unserved;
+    sum.udp.bytes_in += one.udp.bytes_in;
+    sum.udp.bytes_out += one.udp.bytes_out;
   }
   std::vector<Mode::Figure> out;
   const auto figure = [&](const char* name, auto value) {
@@ -183,6 +254,14 @@ std::vector<Mode::Figure> Workers::figures() const {
   figure("viaduct_userspace_udp_flows_evicted_total", sum.udp.evicted);
   figure("viaduct_userspace_udp_flows_moved_total", sum.udp.moved);
   figure("viaduct_userspace_udp_datagrams_unserved_total", sum.udp.unserved);
+  const auto bytes = [&](const char* name, Protocol protocol, std::uint64_t value) {
+    out.push_back(
+        {name, {{"protocol", std::string{upper_name(protocol)}}}, static_cast<double>(value)});
+  };
+  bytes("viaduct_userspace_incoming_bytes_total", Protocol::tcp, sum.tcp.bytes_in);
+  bytes("viaduct_userspace_incoming_bytes_total", Protocol::udp, sum.udp.bytes_in);
+  bytes("viaduct_userspace_outgoing_bytes_total", Protocol::tcp, sum.tcp.bytes_out);
+  bytes("viaduct_userspace_outgoing_bytes_total", Protocol::udp, sum.udp.bytes_out);
   return out;
 }
 

@@ -23,11 +23,18 @@ class Services {
   [[nodiscard]] Worker::Changes changes_to(const ServiceTable& wanted,
                                            std::span<const ServicePortName> names);
 
- private:
   struct Known {
     ServicePort port;
     ServicePtr service;
+    std::chrono::system_clock::time_point since;  // when the service port came
   };
+  // Null if the workers have no such service.
+  [[nodiscard]] const Known* find(const ServicePortName& name) const {
+    const auto it = known_.find(name);
+    return it == known_.end() ? nullptr : &it->second;
+  }
+
+ private:
   void change(const ServiceTable& wanted, const ServicePortName& name,
               std::vector<DirectoryChange>& out);
 
@@ -58,6 +65,10 @@ class Workers {
   // The listening sockets, each once. Asks the workers and waits for them, as figures() does.
   [[nodiscard]] std::vector<int> sockets() const;
 
+  // As Mode::traffic(); nothing is known of what is not among `services`.
+  [[nodiscard]] Awaitable<std::vector<Traffic>> traffic(const Services& services,
+                                                        std::span<const ServicePortName> names);
+
   // As of now; asks the workers and waits for them, who answer at once.
   [[nodiscard]] std::vector<Mode::Figure> figures() const;
 
@@ -68,6 +79,8 @@ class Workers {
 
   // Completes when `tell` was done by every worker.
   Awaitable<void> all(std::function<void(Worker&, Worker::Done)> tell);
+  // The sums over all workers.
+  Awaitable<std::vector<ServiceTally>> tallies(Worker::ServicesAsked services);
   [[nodiscard]] std::vector<WorkerFigures> ask() const;
 
   boost::asio::any_io_executor executor_;

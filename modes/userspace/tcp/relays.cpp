@@ -20,10 +20,13 @@ constexpr std::uint32_t kReading = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
 }  // namespace
 
-Relays::Relays(const RelaySettings& settings, EventLoop& loop)
+Relays::Relays(const RelaySettings& settings, EventLoop& loop, Tallies& tallies)
     : settings_{settings},
       loop_{loop},
-      shop_{PipePool{kPipes, kPipeSize}, std::vector<std::byte>(kBufferSize), settings.splices} {}
+      tallies_{tallies},
+      shop_{.pipes = PipePool{kPipes, kPipeSize},
+            .buffer = std::vector<std::byte>(kBufferSize),
+            .splices = settings.splices} {}
 
 Relays::~Relays() {
   abort_all();
@@ -69,7 +72,9 @@ void Relays::begin(Arrival arrival) {
   relay.ends[client] = End{.fd = arrival.socket.release()};
   auto candidates = arrival.service->candidates(arrival.vip, arrival.entrance,
                                                 arrival.client.address, Clock::now());
-  relay.setup = std::make_unique<Setup>(Setup{std::move(arrival), std::move(candidates), {}});
+  auto attempt = tallies_.begin(*arrival.service);
+  relay.setup = std::make_unique<Setup>(
+      Setup{std::move(arrival), std::move(candidates), std::move(attempt), {}});
   try_next(slot);
 }
 
@@ -90,7 +95,7 @@ void Relays::try_next(Slot slot) {
     setup.trying = *candidate;
     auto socket = connect_to({candidate->address, candidate->port}, how_to_connect(setup));
     if (!socket) {
-      setup.retried = true;
+      missed(setup);
       continue;
     }
     relay.ends[endpoint] = End{.fd = socket->release()};
@@ -107,8 +112,15 @@ void Relays::try_next(Slot slot) {
   give_up(slot);
 }
 
+// The endpoint that was tried does not accept.
+void Relays::missed(Setup& setup) {
+  setup.retried = true;
+  setup.attempt.missed(setup.trying);
+}
+
 void Relays::give_up(Slot slot) {
   ++counts_.unreached;
+  at(slot).setup->attempt.refuse();
   close_with_reset(at(slot), client);
   finish(slot);
 }
@@ -119,6 +131,7 @@ void Relays::connected(Slot slot) {
   const auto& arrival = setup->arrival;
   if (setup->retried) ++counts_.retried;
   relay.phase = Phase::relaying;
+  relay.share = setup->attempt.connected(setup->trying);
   relay.lease = arrival.service->connected(arrival.client.address, setup->trying, Clock::now());
   relay.ends[endpoint].writable = true;
   relay.ends[client].writable = true;
@@ -149,7 +162,7 @@ void Relays::handle(Token token, std::uint32_t events) {
   auto& end = relay.ends[side];
   if (relay.phase == Phase::connecting) {
     if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
-      relay.setup->retried = true;
+      missed(*relay.setup);
       close(relay, endpoint);
       ++relay.generation;  // no more events or deadlines of this attempt
       return try_next(slot);
@@ -166,6 +179,22 @@ void Relays::handle(Token token, std::uint32_t events) {
   if (relay.phase == Phase::draining) (void)drain(slot);
 }
 
+// One turn of the stream from there, counted.
+Stream::State Relays::pump(Relay& relay, Side from) {
+  const auto before = shop_.received;
+  const auto to = from == client ? endpoint : client;
+  const auto state = relay.streams[from].pump(relay.ends[from], relay.ends[to], shop_);
+  const auto bytes = shop_.received - before;
+  if (from == client) {
+    counts_.bytes_in += bytes;
+    relay.share.received_from_client(bytes);
+  } else {
+    counts_.bytes_out += bytes;
+    relay.share.received_from_endpoint(bytes);
+  }
+  return state;
+}
+
 void Relays::move(Slot slot) {
   auto& relay = at(slot);
   bool more = false;
@@ -173,7 +202,7 @@ void Relays::move(Slot slot) {
     const auto to = from == client ? endpoint : client;
     // The last end of stream is passed on by closing.
     if (relay.streams[to].has_ended()) relay.streams[from].leave_open_end();
-    switch (relay.streams[from].pump(relay.ends[from], relay.ends[to], shop_)) {
+    switch (pump(relay, from)) {
       case Stream::State::ready:
         more = true;
         break;
@@ -220,9 +249,7 @@ bool Relays::drain(Slot slot) {
   const auto other = relay.dead == client ? endpoint : client;
   auto& stream = relay.streams[relay.dead];
   auto state = Stream::State::ready;
-  while (state == Stream::State::ready) {
-    state = stream.pump(relay.ends[relay.dead], relay.ends[other], shop_);
-  }
+  while (state == Stream::State::ready) state = pump(relay, relay.dead);
   const bool undelivered = stream.holds_bytes() && state == Stream::State::waiting;
   if (undelivered ||
       (state != Stream::State::to_failed && unacknowledged(relay.ends[other].fd) > 0)) {
@@ -249,6 +276,7 @@ void Relays::finish(Slot slot) {
   relay.ends = {};
   relay.setup.reset();
   relay.lease = {};
+  relay.share = {};
   relay.phase = Phase::free;
   ++relay.generation;
   --size_;
@@ -302,7 +330,7 @@ void Relays::expire(Clock::time_point now) {
 void Relays::out_of_patience(Slot slot) {
   auto& relay = at(slot);
   if (relay.phase == Phase::connecting) {
-    relay.setup->retried = true;
+    missed(*relay.setup);
     close(relay, endpoint);
     ++relay.generation;  // no more events of this attempt
     return try_next(slot);

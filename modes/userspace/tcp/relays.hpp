@@ -12,6 +12,7 @@
 
 #include "modes/userspace/directory.hpp"
 #include "modes/userspace/event_loop.hpp"
+#include "modes/userspace/tallies.hpp"
 #include "modes/userspace/tcp/stream.hpp"
 #include "modes/userspace/tcp/tcp_socket.hpp"
 
@@ -38,6 +39,8 @@ struct RelayCounts {
   std::uint64_t retried = 0;    // connected only with another candidate than the first
   std::uint64_t unreached = 0;  // reset because no candidate could be connected to
   std::uint64_t reset = 0;      // ended by a reset of one side
+  std::uint64_t bytes_in = 0;   // from clients
+  std::uint64_t bytes_out = 0;  // from endpoints
 };
 
 struct RelaySettings {
@@ -50,8 +53,8 @@ struct RelaySettings {
 
 class Relays {
  public:
-  // The loop outlives the relays.
-  Relays(const RelaySettings& settings, EventLoop& loop);
+  // The loop and the tallies outlive the relays.
+  Relays(const RelaySettings& settings, EventLoop& loop, Tallies& tallies);
   ~Relays();
   Relays(const Relays&) = delete;
   Relays& operator=(const Relays&) = delete;
@@ -81,6 +84,7 @@ class Relays {
   struct Setup {
     Arrival arrival;
     Candidates candidates;
+    Tallies::Attempt attempt;
     Endpoint trying;
     bool retried = false;
   };
@@ -89,11 +93,13 @@ class Relays {
     std::array<Stream, 2> streams;  // streams[s] moves from ends[s] to the other
     std::unique_ptr<Setup> setup;   // connecting
     Lease lease;
+    Share share;                   // from connected() on
     std::uint32_t generation = 0;  // of the slot: events of earlier ones are told apart
     Phase phase = Phase::free;
     bool queued = false;  // in ready_
     Side dead = client;   // draining: whose connection was reset
   };
+  static_assert(sizeof(Relay) <= 96, "what an idle connection costs");
   using Slot = std::uint32_t;
   struct Deadline {
     Clock::time_point at;
@@ -110,9 +116,11 @@ class Relays {
   [[nodiscard]] Connecting how_to_connect(const Setup& setup) const;
   void connected(Slot slot);
   void give_up(Slot slot);
+  void missed(Setup& setup);
   void out_of_patience(Slot slot);
 
   void move(Slot slot);
+  [[nodiscard]] Stream::State pump(Relay& relay, Side from);
   enum class Found : std::uint8_t { by_reading, by_writing };
   void fail(Slot slot, Side dead, Found how);
   [[nodiscard]] bool drain(Slot slot);  // true: it is gone
@@ -124,6 +132,7 @@ class Relays {
 
   RelaySettings settings_;
   EventLoop& loop_;
+  Tallies& tallies_;
   Workshop shop_;
   std::vector<std::unique_ptr<std::array<Relay, kBlock>>> blocks_;
   std::vector<Slot> free_;

@@ -80,6 +80,7 @@ Stream::Step Stream::splice_in(End& from, Workshop& shop) {
                             SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   if (got > 0) {
     pipe_->filled = static_cast<std::size_t>(got);
+    shop.received += pipe_->filled;
     if (pipe_->filled < kWorthSplicing) splicing_ = false;
     return Step::again;
   }
@@ -105,6 +106,7 @@ Stream::Step Stream::copy(End& from, End& to, Workshop& shop) {
     return Step::again;
   }
   const auto size = static_cast<std::size_t>(got);
+  shop.received += size;
   // Less than was asked for means that there is no more, but for an end of stream.
   if (size < shop.buffer.size() && !from.hung_up) from.readable = false;
   if (size == shop.buffer.size()) splicing_ = shop.splices;

@@ -28,7 +28,8 @@ struct End {
 struct Workshop {
   PipePool pipes;
   std::vector<std::byte> buffer;
-  bool splices = true;  // false: copies whatever the size
+  bool splices = true;         // false: copies whatever the size
+  std::uint64_t received = 0;  // bytes, by all streams
 };
 
 class Stream {

@@ -12,22 +12,33 @@ namespace {
 
 constexpr int kEventsPerTurn = 64;
 
+std::uint64_t payload_of(std::span<const Datagram> datagrams) {
+  std::uint64_t bytes = 0;
+  for (const auto& datagram : datagrams) bytes += datagram.payload.size();
+  return bytes;
+}
+
 bool would_block(int error) {
   return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
 }  // namespace
 
-Flows::Flows(const FlowSettings& settings, const Directory& directory, Descriptors& descriptors)
-    : settings_{settings}, directory_{directory}, descriptors_{descriptors}, now_{Clock::now()} {}
+Flows::Flows(const FlowSettings& settings, const Directory& directory, Descriptors& descriptors,
+             Tallies& tallies)
+    : settings_{settings},
+      directory_{directory},
+      descriptors_{descriptors},
+      tallies_{tallies},
+      now_{Clock::now()} {}
 
 Flows::~Flows() {
   while (!flows_.empty()) end(flows_.begin());
 }
 
 Result<std::unique_ptr<Flows>> Flows::open(const FlowSettings& settings, const Directory& directory,
-                                           Descriptors& descriptors) {
-  std::unique_ptr<Flows> flows{new Flows{settings, directory, descriptors}};
+                                           Descriptors& descriptors, Tallies& tallies) {
+  std::unique_ptr<Flows> flows{new Flows{settings, directory, descriptors, tallies}};
   flows->epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
   if (!flows->epoll_) return proxy::system_error(errno, "create an epoll descriptor");
   if (!settings.sends_raw) return flows;
@@ -148,12 +159,18 @@ bool Flows::begin(Flow& flow) {
   const Vip vip{flow.key.vip.address, flow.key.vip.port, Protocol::udp};
   const auto* service = directory_.find(vip);
   if (service == nullptr) return false;
-  if (!settings_.sends_raw && !admits(**service, vip, flow.key.client.address)) return false;
+  if (!settings_.sends_raw && !admits(**service, vip, flow.key.client.address)) {
+    tallies_.refused_datagrams(**service, 1);
+    return false;
+  }
   flow.service = *service;
   flow.epoch = epoch_;
   flow.heard = now_;
   flow.others = flow.service->candidates(vip, flow.key.entrance, flow.key.client.address, now_);
-  return next_endpoint(flow);
+  auto attempt = tallies_.begin(*flow.service);
+  if (next_endpoint(flow)) return true;
+  attempt.refuse();
+  return false;
 }
 
 bool Flows::next_endpoint(Flow& flow) {
@@ -165,10 +182,16 @@ bool Flows::next_endpoint(Flow& flow) {
     if (settings_.transparent && !hides) how.source = from;
     const Peer to{candidate->address, candidate->port};
     if (flow.socket) {
-      if (connect_again(flow.socket.get(), to) != 0) continue;
+      if (connect_again(flow.socket.get(), to) != 0) {
+        tallies_.missed(*flow.service, *candidate);
+        continue;
+      }
     } else {
       auto socket = connect_to(to, how);
-      if (!socket) continue;
+      if (!socket) {
+        tallies_.missed(*flow.service, *candidate);
+        continue;
+      }
       epoll_event event{};
       event.events = EPOLLIN;
       event.data.fd = socket->get();
@@ -176,6 +199,7 @@ bool Flows::next_endpoint(Flow& flow) {
       flow.socket = std::move(*socket);
     }
     flow.endpoint = *candidate;
+    flow.share = tallies_.move(*flow.service, flow.endpoint);
     flow.lease = flow.service->connected(from, flow.endpoint, now_);
     return true;
   }
@@ -183,6 +207,9 @@ bool Flows::next_endpoint(Flow& flow) {
 }
 
 void Flows::send(Flow& flow, std::span<Datagram> datagrams) {
+  const auto bytes = payload_of(datagrams);
+  counts_.bytes_in += bytes;
+  flow.share.received_from_client(bytes);
   while (!datagrams.empty()) {
     int error = 0;
     const auto sent = send_connected(flow.socket.get(), datagrams, error);
@@ -191,6 +218,7 @@ void Flows::send(Flow& flow, std::span<Datagram> datagrams) {
     if (error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH) {
       // What was sent before found nobody there. This one goes to the next endpoint.
       ++counts_.moved;
+      tallies_.missed(*flow.service, flow.endpoint);
       if (next_endpoint(flow)) continue;
       counts_.unserved += datagrams.size();
       return end(by_key_.at(flow.key));
@@ -211,11 +239,16 @@ void Flows::receive_from_endpoint(Flow& flow) {
     return heard(by_key_.at(flow.key));
   }
   if (error == 0 || would_block(error)) return;
+  if (!still_served(flow)) return end(by_key_.at(flow.key));
   ++counts_.moved;
+  tallies_.missed(*flow.service, flow.endpoint);
   if (!next_endpoint(flow)) end(by_key_.at(flow.key));
 }
 
-void Flows::answer(const Flow& flow, std::span<const Datagram> datagrams) {
+void Flows::answer(Flow& flow, std::span<const Datagram> datagrams) {
+  const auto bytes = payload_of(datagrams);
+  counts_.bytes_out += bytes;
+  flow.share.received_from_endpoint(bytes);
   const auto family = flow.key.client.address.family();
   if (settings_.sends_raw) {
     send_from(senders_.at(static_cast<std::size_t>(family)).get(), flow.key.vip, flow.key.client,

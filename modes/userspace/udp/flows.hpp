@@ -11,6 +11,7 @@
 #include "modes/userspace/descriptors.hpp"
 #include "modes/userspace/directory.hpp"
 #include "modes/userspace/listeners.hpp"
+#include "modes/userspace/tallies.hpp"
 #include "modes/userspace/udp/datagrams.hpp"
 #include "modes/userspace/udp/udp_socket.hpp"
 
@@ -25,9 +26,11 @@ namespace modes::userspace::udp {
 
 struct FlowCounts {
   std::uint64_t begun = 0;
-  std::uint64_t evicted = 0;   // to make room, before their time
-  std::uint64_t moved = 0;     // to another endpoint: theirs refused or stopped serving
-  std::uint64_t unserved = 0;  // datagrams for which there was no endpoint, socket or buffer
+  std::uint64_t evicted = 0;    // to make room, before their time
+  std::uint64_t moved = 0;      // to another endpoint: theirs refused or stopped serving
+  std::uint64_t unserved = 0;   // datagrams for which there was no endpoint, socket or buffer
+  std::uint64_t bytes_in = 0;   // payload, from clients
+  std::uint64_t bytes_out = 0;  // from endpoints
 };
 
 struct FlowSettings {
@@ -41,10 +44,11 @@ struct FlowSettings {
 
 class Flows {
  public:
-  // `directory` and `descriptors` outlive the flows.
+  // What is referred to outlives the flows.
   [[nodiscard]] static Result<std::unique_ptr<Flows>> open(const FlowSettings& settings,
                                                            const Directory& directory,
-                                                           Descriptors& descriptors);
+                                                           Descriptors& descriptors,
+                                                           Tallies& tallies);
   ~Flows();
   Flows(const Flows&) = delete;
   Flows& operator=(const Flows&) = delete;
@@ -88,12 +92,14 @@ class Flows {
     Endpoint endpoint;
     Candidates others;  // to try when the endpoint refuses
     Lease lease;
+    Share share;
     Clock::time_point heard;  // of either side
     std::uint64_t epoch = 0;
   };
   using FlowList = std::list<Flow>;  // the one heard of longest ago first
 
-  Flows(const FlowSettings& settings, const Directory& directory, Descriptors& descriptors);
+  Flows(const FlowSettings& settings, const Directory& directory, Descriptors& descriptors,
+        Tallies& tallies);
 
   void receive_from_clients(const Listener& listener);
   void receive_from_endpoint(Flow& flow);
@@ -102,13 +108,14 @@ class Flows {
   [[nodiscard]] bool begin(Flow& flow);
   [[nodiscard]] bool next_endpoint(Flow& flow);
   void send(Flow& flow, std::span<Datagram> datagrams);
-  void answer(const Flow& flow, std::span<const Datagram> datagrams);
+  void answer(Flow& flow, std::span<const Datagram> datagrams);
   void heard(FlowList::iterator flow);
   void end(FlowList::iterator flow);
 
   FlowSettings settings_;
   const Directory& directory_;
   Descriptors& descriptors_;
+  Tallies& tallies_;
   UniqueFd epoll_;
   std::array<UniqueFd, proxy::kFamilies.size()> senders_;
   Receiver receiver_;

@@ -140,6 +140,14 @@ class ProxyLab {
     worker_->ask([&](const WorkerFigures& now) { figures.set_value(now); });
     return figures.get_future().get();
   }
+  // What was counted of the service.
+  [[nodiscard]] ServiceTally tally(Protocol protocol = Protocol::tcp) {
+    std::promise<std::vector<ServiceTally>> tallies;
+    const auto& service = protocol == Protocol::tcp ? tcp_ : udp_;
+    worker_->ask_traffic(std::make_shared<const std::vector<ServicePtr>>(1, service),
+                         [&](auto now) { tallies.set_value(std::move(now)); });
+    return tallies.get_future().get().front();
+  }
   // Asks again and again until `good`; false when ten seconds were not enough.
   bool until(const std::function<bool(const WorkerFigures&)>& good) {
     const auto deadline = Clock::now() + std::chrono::seconds{10};

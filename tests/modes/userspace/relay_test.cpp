@@ -88,6 +88,39 @@ TEST(Relay, LosesAndReordersNothingOfLargeStreamsBothWaysAtOnce) {
   for (auto& each : good) EXPECT_TRUE(each.get());
 }
 
+TEST(Relay, CountsEveryByteOfItsService) {
+  const FakeEndpoint endpoint;
+  ProxyLab lab;
+  lab.serve({endpoint.endpoint()});
+  Tally expected;
+  for (const std::size_t up : {std::size_t{0}, std::size_t{5}, std::size_t{3'000'017}}) {
+    const auto down = up * 2 + 1;
+    const auto client = lab.connect();
+    const auto server = endpoint.accept();
+    const auto serve = [&] {
+      const auto got = receive_all(server.get()).size();
+      const bool sent = send_all(server.get(), stream_of(down, 1));
+      ::shutdown(server.get(), SHUT_WR);
+      return sent && got == up;
+    };
+    auto serving = std::async(std::launch::async, serve);
+    ASSERT_TRUE(send_all(client.get(), stream_of(up, 2)));
+    ::shutdown(client.get(), SHUT_WR);
+    EXPECT_EQ(receive_all(client.get()).size(), down);
+    EXPECT_TRUE(serving.get());
+    ++expected.connections;
+    expected.bytes_in += up;
+    expected.bytes_out += down;
+  }
+  ASSERT_TRUE(lab.until([](const auto& now) { return now.connections == 0; }));
+  const auto tally = lab.tally();
+  EXPECT_EQ(tally.total, expected);
+  ASSERT_EQ(tally.endpoints.size(), 1U);
+  EXPECT_EQ(tally.endpoints.front(), std::pair(endpoint.endpoint(), expected));
+  EXPECT_EQ(lab.figures().tcp.bytes_in, expected.bytes_in);
+  EXPECT_EQ(lab.figures().tcp.bytes_out, expected.bytes_out);
+}
+
 TEST(Relay, BuffersABoundedAmountForAReaderThatDoesNotRead) {
   const FakeEndpoint endpoint;
   ProxyLab lab;
@@ -126,6 +159,14 @@ TEST(Relay, TriesTheNextEndpointWhenOneRefuses) {
     EXPECT_EQ(receive_some(good.accept().get()), "hello");
   }
   EXPECT_GT(lab.figures().tcp.retried, 0U);
+  const auto tally = lab.tally();
+  EXPECT_EQ(tally.total.connections, 4U);
+  EXPECT_EQ(tally.total.refused, 0U) << "no client noticed";
+  for (const auto& [endpoint, counts] : tally.endpoints) {
+    const bool is_good = endpoint == good.endpoint();
+    EXPECT_EQ(counts.connections, is_good ? 4U : 0U);
+    EXPECT_EQ(counts.refused, is_good ? 0U : lab.figures().tcp.retried);
+  }
 }
 
 TEST(Relay, ResetsTheClientWhenEveryEndpointRefuses) {
@@ -139,6 +180,7 @@ TEST(Relay, ResetsTheClientWhenEveryEndpointRefuses) {
   EXPECT_EQ(receive_all(client.get(), &error), "");
   EXPECT_EQ(error, ECONNRESET);
   EXPECT_EQ(lab.figures().tcp.unreached, 1U);
+  EXPECT_EQ(lab.tally().total, (Tally{.connections = 1, .refused = 1}));
 }
 
 TEST(Relay, TriesTheNextEndpointWhenOneIsSilent) {

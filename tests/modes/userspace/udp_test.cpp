@@ -57,6 +57,19 @@ TEST(UdpFlows, CarryDatagramsBothWaysWithTheirBounds) {
   ASSERT_TRUE(send_all(client.get(), large));
   EXPECT_EQ(endpoint.serve(), large);
   EXPECT_EQ(lab.figures().flows, 1U);
+  const auto tally = lab.tally(Protocol::udp);
+  EXPECT_EQ(tally.total, (Tally{.connections = 1, .open = 1, .bytes_in = 60'011, .bytes_out = 11}));
+  ASSERT_EQ(tally.endpoints.size(), 1U);
+  EXPECT_EQ(tally.endpoints.front(), std::pair(endpoint.endpoint(), tally.total));
+}
+
+TEST(UdpFlows, OfAServiceWithoutEndpointsAreCountedAsRefused) {
+  ProxyLab lab;
+  lab.serve({});
+  const auto client = client_of(lab);
+  ASSERT_TRUE(send_all(client.get(), "anybody"));
+  ASSERT_TRUE(lab.until([](const auto& now) { return now.udp.unserved == 1; }));
+  EXPECT_EQ(lab.tally(Protocol::udp).total, (Tally{.connections = 1, .refused = 1}));
 }
 
 TEST(UdpFlows, StayWithTheirEndpointAndGoToAnotherWhenItStopsServing) {
