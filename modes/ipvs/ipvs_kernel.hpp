@@ -7,6 +7,7 @@
 #include "modes/mode.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -60,6 +61,8 @@ class IpvsKernel {
   virtual Result<std::vector<RefusedStep>> apply(std::span<const Step> steps) = 0;
   // Of one virtual server; empty if there is no such.
   virtual Result<std::vector<ObservedRealServer>> real_servers(const VirtualServerKey& key) = 0;
+  // The virtual server with its real servers; nullopt if there is no such.
+  virtual Result<std::optional<ObservedVirtualServer>> look(const VirtualServerKey& key) = 0;
   // Those of the settings that are not 0.
   virtual Result<void> set_timeouts(const Settings& settings) = 0;
 };

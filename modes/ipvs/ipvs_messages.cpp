@@ -215,6 +215,13 @@ void encode_list_servers(int family, std::uint32_t sequence, std::vector<std::by
   Writer{family, sequence, NLM_F_DUMP, IPVS_CMD_GET_SERVICE}.append_to(out);
 }
 
+void encode_get_server(const VirtualServerKey& key, int family, std::uint32_t sequence,
+                       std::vector<std::byte>& out) {
+  Writer writer{family, sequence, NLM_F_ACK, IPVS_CMD_GET_SERVICE};
+  put_server(writer, key);
+  writer.append_to(out);
+}
+
 void encode_list_real_servers(const VirtualServerKey& key, int family, std::uint32_t sequence,
                               std::vector<std::byte>& out) {
   Writer writer{family, sequence, NLM_F_DUMP, IPVS_CMD_GET_DEST};

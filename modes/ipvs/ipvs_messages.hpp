@@ -18,6 +18,9 @@ void encode_step(const Step& step, int family, std::uint32_t sequence, int flags
                  std::vector<std::byte>& out);
 // IPVS_CMD_GET_SERVICE, a dump of all; and IPVS_CMD_GET_DEST, one of a virtual server's real ones.
 void encode_list_servers(int family, std::uint32_t sequence, std::vector<std::byte>& out);
+// The same of one virtual server; its one message is followed by an acknowledgement.
+void encode_get_server(const VirtualServerKey& key, int family, std::uint32_t sequence,
+                       std::vector<std::byte>& out);
 void encode_list_real_servers(const VirtualServerKey& key, int family, std::uint32_t sequence,
                               std::vector<std::byte>& out);
 void encode_timeouts(const Settings& settings, int family, std::uint32_t sequence,

@@ -5,6 +5,7 @@
 #include "modes/ipvs/ruleset.hpp"
 #include "modes/ipvs/server_sync.hpp"
 #include "modes/ipvs/traffic.hpp"
+#include "modes/ipvs/traffic_reader.hpp"
 #include "modes/ipvs/vip_link.hpp"
 #include "modes/ipvs/wishes.hpp"
 #include "modes/netfilter/conntrack_cleaner.hpp"
@@ -113,7 +114,7 @@ class IpvsMode final : public Mode {
   }
 
   Awaitable<std::vector<Traffic>> traffic(std::span<const ServicePortName> names) override {
-    co_return std::vector<Traffic>(names.size());
+    return traffic_reader_.read(wishes_.holdings(), names);
   }
 
   Awaitable<void> shut_down() override {
@@ -337,6 +338,11 @@ class IpvsMode final : public Mode {
   Wishes wishes_;
   ServerSync servers_;
   TrafficFigures traffic_;
+  TrafficReader traffic_reader_{[]() -> Result<std::unique_ptr<IpvsKernel>> {
+    auto ipvs = IpvsNetlink::open();
+    if (!ipvs) return ipvs.error();
+    return std::unique_ptr<IpvsKernel>{std::move(*ipvs)};
+  }};
   Legacy legacy_;
   bool reconciled_ = false;     // once, since the start
   bool in_force_ = false;       // the kernel has all that was last wanted

@@ -95,6 +95,25 @@ Result<std::vector<ObservedRealServer>> IpvsNetlink::real_servers(const VirtualS
   return out;
 }
 
+Result<std::optional<ObservedVirtualServer>> IpvsNetlink::look(const VirtualServerKey& key) {
+  if (family_ == 0) {
+    if (auto found = find_family(); !found) return found.error();
+  }
+  request_.clear();
+  encode_get_server(key, family_, socket_.take_sequence(), request_);
+  std::optional<ObservedVirtualServer> out;
+  const auto listed = socket_.dump(request_, [&](nlmsghdr* message) {
+    if (auto server = parse_server(message)) out = std::move(server->second);
+  });
+  if (!listed && listed.error().code == std::errc::no_such_process) return out;
+  if (!listed) return within("look at " + key.text(), listed.error());
+  if (!out) return out;
+  auto real = real_servers(key);
+  if (!real) return real.error();
+  out->real_servers = std::move(*real);
+  return out;
+}
+
 Awaitable<Result<Observed>> IpvsNetlink::observe() {
   // The number of the family may be another since the module was loaded anew.
   if (auto found = find_family(); !found) co_return found.error();

@@ -18,6 +18,7 @@ class IpvsNetlink final : public IpvsKernel {
   Awaitable<Result<Observed>> observe() override;
   Result<std::vector<RefusedStep>> apply(std::span<const Step> steps) override;
   Result<std::vector<ObservedRealServer>> real_servers(const VirtualServerKey& key) override;
+  Result<std::optional<ObservedVirtualServer>> look(const VirtualServerKey& key) override;
   Result<void> set_timeouts(const Settings& settings) override;
 
   // Is there an IPVS? Lets the kernel load its module.

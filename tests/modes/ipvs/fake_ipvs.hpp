@@ -14,6 +14,8 @@ class FakeIpvs final : public IpvsKernel {
  public:
   VirtualServers has;
   std::set<std::pair<VirtualServerKey, Endpoint>> busy;  // those with connections
+  std::map<VirtualServerKey, Statistics> statistics;
+  std::map<std::pair<VirtualServerKey, Endpoint>, Statistics> statistics_of_real;
   std::set<std::string> schedulers{"rr", "wlc"};
   int fail_next_with = 0;                  // errno of the whole next call
   std::map<VirtualServerKey, int> faulty;  // errno of each step for it
@@ -26,6 +28,7 @@ class FakeIpvs final : public IpvsKernel {
       auto& to = out[key];
       to.scheduler = server.scheduler;
       to.persistence = server.persistence;
+      if (const auto it = statistics.find(key); it != statistics.end()) to.statistics = it->second;
       for (const auto& real : server.real_servers) to.real_servers.push_back(seen(key, real));
     }
     return out;
@@ -55,14 +58,20 @@ class FakeIpvs final : public IpvsKernel {
     }
     return out;
   }
+  Result<std::optional<ObservedVirtualServer>> look(const VirtualServerKey& key) override {
+    if (!has.contains(key)) return std::optional<ObservedVirtualServer>{};
+    auto all = observed();
+    return std::optional{std::move(all.at(key))};
+  }
   Result<void> set_timeouts(const Settings& /*settings*/) override { return {}; }
 
  private:
   [[nodiscard]] ObservedRealServer seen(const VirtualServerKey& key, const RealServer& real) const {
+    const auto known = statistics_of_real.find({key, real.endpoint});
     return {.server = real,
             .active = busy.contains({key, real.endpoint}) ? 1U : 0U,
             .inactive = 0,
-            .statistics = {}};
+            .statistics = known == statistics_of_real.end() ? Statistics{} : known->second};
   }
   [[nodiscard]] bool has_real(const VirtualServerKey& key, const Endpoint& endpoint) const {
     return std::ranges::count(has.at(key).real_servers, endpoint, &RealServer::endpoint) != 0;
