@@ -26,8 +26,8 @@ struct TrafficLook::State {
   };
 
   [[nodiscard]] std::vector<ServicePortName> unknown(const std::vector<ServicePortName>& names) {
-    std::erase_if(
-        known, [this, until = now() - kFresh](const auto& one) { return one.second.at < until; });
+    std::erase_if(known,
+                  [until = now() - kFresh](const auto& one) { return one.second.at < until; });
     std::vector<ServicePortName> out;
     std::ranges::copy_if(names, std::back_inserter(out),
                          [this](const auto& name) { return !known.contains(name); });
