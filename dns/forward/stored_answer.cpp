@@ -176,6 +176,18 @@ void level_ttls(StoredAnswer& answer) {
   }
 }
 
+// A denial counts down from what it holds, or those who hear of it late would keep it longer than
+// its zone says (RFC 2308 §5).
+void limit_soa_ttl(StoredAnswer& answer, std::uint32_t denial_ttl) {
+  const MutableBytes message{answer.message};
+  for (std::size_t i = 0; i < answer.authorities; ++i) {
+    const auto& record = answer.records[answer.answers + i];
+    const auto type = static_cast<Type>(Reader{message, record.ttl_at - 4u}.u16());
+    if (type != Type::soa || sane_ttl(Reader{message, record.ttl_at}.u32()) <= denial_ttl) continue;
+    Writer{message.subspan(record.ttl_at, sizeof(std::uint32_t))}.u32(denial_ttl);
+  }
+}
+
 std::uint32_t aged(Bytes ttl, std::uint32_t age, std::uint32_t least) {
   const auto value = sane_ttl(Reader{ttl}.u32());
   return value > age + least ? value - age : least;
@@ -247,7 +259,8 @@ Result<UpstreamReply> parse_reply(Bytes message, const LowerName& name, Type typ
   answer.message.assign(message.begin(), message.begin() + static_cast<std::ptrdiff_t>(end));
   if (!reply.truncated) level_ttls(answer);
   answer.negative = answer.rcode == Rcode::name_error || !walk.has_wanted;
-  if (answer.rcode == Rcode::no_error || answer.rcode == Rcode::name_error) {
+  if (is_good(answer.rcode)) {
+    if (answer.negative && !reply.truncated) limit_soa_ttl(answer, walk.denial_ttl);
     answer.ttl = answer.negative ? std::min(walk.denial_ttl, walk.answer_ttl) : walk.answer_ttl;
     if (answer.ttl == UINT32_MAX) answer.ttl = 0;
   }

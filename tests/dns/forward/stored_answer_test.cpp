@@ -94,6 +94,7 @@ TEST(StoredAnswer, ADenialHoldsAsLongAsItsSoaSays) {
   ASSERT_TRUE(parsed);
   EXPECT_TRUE(parsed->answer.negative);
   EXPECT_EQ(parsed->answer.ttl, 30u);
+  EXPECT_EQ(replay(parsed->answer, 10).authority.at(0).ttl, 20u);  // not of the minute: RFC 2308 §5
   const auto without = parse(reply("", "\0\0\0\0\0\0"s, "\x81\x83"));
   EXPECT_EQ(without->answer.ttl, 0u);
 }
