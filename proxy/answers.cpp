@@ -34,6 +34,9 @@ status::AdminCommands Answers::admin_commands() {
 
 std::string Answers::metrics() const {
   status::MomentaryFigures now;
+  if (parts_.config.mode == config::ProxyMode::ipvs) {
+    now.no_local_endpoints = status::NoLocalEndpoints{status::NoLocalEndpoints::Unit::service};
+  }
   now.service_ports = parts_.table.size();
   now.endpoints = parts_.table.endpoint_count();
   now.set_aside = parts_.reporter.set_aside().all().size();
@@ -41,7 +44,7 @@ std::string Answers::metrics() const {
   if (parts_.mode) now.mode = parts_.mode->figures();
   now.process = status::process_figures();
   parts_.table.for_each([&](const state::ServicePortName& name, const state::ServicePort& port) {
-    now.no_local_endpoints.add(name.family, port);
+    now.no_local_endpoints.add(name, port);
   });
   auto text = parts_.metrics.text(now);
   if (parts_.names) text += parts_.names->metrics();

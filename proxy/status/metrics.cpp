@@ -95,7 +95,7 @@ std::vector<modes::Mode::Figure> figures_of(const MomentaryFigures& now) {
       {"viaduct_record_problems", {}, static_cast<double>(now.record_problems)},
   };
   for (const auto family : kFamilies) {
-    const auto& count = now.no_local_endpoints.of_family[static_cast<std::size_t>(family)];
+    const auto count = now.no_local_endpoints.of(family);
     for (const auto& [policy, value] :
          {std::pair{"internal", count.internal}, std::pair{"external", count.external}}) {
       figures.push_back({"kubeproxy_sync_proxy_rules_no_local_endpoints_total",

@@ -125,16 +125,38 @@ state::ServicePort case_of(const YAML::Node& node) {
   return port;
 }
 
+state::ServicePortName port_named(const char* port, Family family) {
+  return {.service = {"ns", "svc"}, .port = port, .protocol = Protocol::tcp, .family = family};
+}
+
 TEST(NoLocalEndpointsGauge, CountsAsKubeProxyDoes) {
   const auto cases = YAML::LoadFile(VIADUCT_NAMING_YAML)["metrics"]["noLocalEndpointsCases"];
   ASSERT_GT(cases.size(), 5U);
   for (const auto& node : cases) {
     NoLocalEndpoints counts;
-    counts.add(Family::v6, case_of(node));
-    EXPECT_EQ(counts.of_family[1].internal, node["internalGauge"].as<std::size_t>()) << node;
-    EXPECT_EQ(counts.of_family[1].external, node["externalGauge"].as<std::size_t>()) << node;
-    EXPECT_EQ(counts.of_family[0].internal + counts.of_family[0].external, 0U);
+    counts.add(port_named("p80", Family::v6), case_of(node));
+    EXPECT_EQ(counts.of(Family::v6).internal, node["internalGauge"].as<std::size_t>()) << node;
+    EXPECT_EQ(counts.of(Family::v6).external, node["externalGauge"].as<std::size_t>()) << node;
+    EXPECT_EQ(counts.of(Family::v4).internal + counts.of(Family::v4).external, 0U);
   }
+}
+
+TEST(NoLocalEndpointsGauge, CountsServicesInTheIpvsModeAndServicePortsElsewhere) {
+  state::ServicePort remote_only;
+  remote_only.internal_policy = state::TrafficPolicy::local;
+  remote_only.has_any_endpoint = true;
+  NoLocalEndpoints ports;
+  NoLocalEndpoints services{NoLocalEndpoints::Unit::service};
+  for (auto* counts : {&ports, &services}) {
+    for (const auto* name : {"http", "https"}) {
+      counts->add(port_named(name, Family::v4), remote_only);
+    }
+    counts->add(port_named("http", Family::v6), remote_only);
+  }
+  EXPECT_EQ(ports.of(Family::v4).internal, 2U);
+  EXPECT_EQ(services.of(Family::v4).internal, 1U);
+  EXPECT_EQ(services.of(Family::v6).internal, 1U);
+  EXPECT_EQ(services.of(Family::v4).external, 0U);
 }
 
 TEST(ProcessFigures, AreReadWhateverTheProgramIsCalled) {
