@@ -85,19 +85,19 @@ std::string Answers::environment(const status::AdminRequest& request) const {
 
 explain::NodeView Answers::node_view() const {
   const bool by_ipvs = parts_.config.mode == config::ProxyMode::ipvs;
+  const bool by_userspace = parts_.config.mode == config::ProxyMode::userspace;
   explain::NodeView view{
       .addresses = host::local_addresses(),
-      .internal_ips = {},
+      .primary_ips = parts_.table.primary_ips(),
       .pod_cidrs = {},
       .detect_local = parts_.config.detect_local,
       .node_port_addresses = parts_.config.node_port_addresses,
       .masquerade_all = parts_.config.masquerade_all,
       .node_ports_on_loopback_v4 = parts_.config.localhost_node_ports && !by_ipvs,
+      .node_ports_on_loopback_v6 = parts_.config.localhost_node_ports && by_userspace &&
+                                   parts_.config.node_port_addresses.loopback_v6,
       .by_ipvs = by_ipvs};
-  if (const auto* node = parts_.table.node()) {
-    view.internal_ips = node->internal_ips;
-    view.pod_cidrs = node->pod_cidrs;
-  }
+  if (const auto* node = parts_.table.node()) view.pod_cidrs = node->pod_cidrs;
   return view;
 }
 

@@ -143,7 +143,7 @@ Daemon::Daemon(const DaemonParts& parts)
       // Manifests need not hold this node's Node object; a cluster has one.
       health_{2 * parts.config.sync_period, parts.config.api.has_value()},
       metrics_{parts.version, to_string(parts.config.mode)},
-      table_{{.name = parts.config.node_name}},
+      table_{{.name = parts.config.node_name, .bind_address = parts.config.bind_address}},
       reporter_{{.log = log_,
                  .health = health_,
                  .metrics = metrics_,

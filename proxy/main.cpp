@@ -316,7 +316,7 @@ int check(const config::FlagValues& flags) {
   auto loaded = sources::manifests::load(config->manifests);
   if (!loaded) return complain(loaded.error(), kFailed);
 
-  state::ServiceTable table{{.name = config->node_name}};
+  state::ServiceTable table{{.name = config->node_name, .bind_address = config->bind_address}};
   const auto records = loaded->records.size();
   table.replace(std::move(loaded->records));
   auto problems = std::move(loaded->problems);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace modes::iptables {
 namespace {
@@ -91,27 +92,18 @@ Rule block_localnet() {
   return rule;
 }
 
-// The ranges that restrict node ports in one family; none, or one that holds everything: no limit.
-std::vector<IpPrefix> node_port_ranges(const Settings& settings, Family family) {
-  std::vector<IpPrefix> out;
-  for (const auto& range : settings.node_port_ranges) {
-    if (range.family() != family) continue;
-    if (range.length == 0) return {};
-    out.push_back(range);
-  }
-  return out;
-}
-
-std::vector<IpAddress> node_port_addresses(Family family, const Settings& settings,
-                                           const NodeFacts& node) {
+// Where node ports are served if they are limited to `limits`. A primary address is taken for one
+// of the node's unseen.
+std::vector<IpAddress> node_port_addresses(Family family, std::span<const IpPrefix> limits,
+                                           const Settings& settings, const NodeFacts& node) {
   std::vector<IpAddress> out;
   const auto add = [&](const IpAddress& address) {
     if (address.family() != family) return;
     if (address.is_loopback() && (family == Family::v6 || !settings.localhost_node_ports)) return;
     if (std::ranges::find(out, address) == out.end()) out.push_back(address);
   };
-  if (settings.node_ports_on_primary) std::ranges::for_each(node.internal_ips, add);
-  for (const auto& range : node_port_ranges(settings, family)) {
+  if (settings.node_port_addresses.primary) std::ranges::for_each(node.primary_ips, add);
+  for (const auto& range : limits) {
     for (const auto& address : node.addresses) {
       if (range.contains(address)) add(address);
     }
@@ -124,16 +116,17 @@ std::vector<Rule> to_node_ports(Family family, const Settings& settings, const N
   Rule rule;
   rule.target = Jump{"KUBE-NODEPORTS"};
   rule.comment = "kubernetes service nodeports; NOTE: this must be the last rule in this chain";
-  if (!settings.node_ports_on_primary && node_port_ranges(settings, family).empty()) {
+  const auto limits = settings.node_port_addresses.limits(family, node.primary_ips);
+  if (limits.empty()) {
     rule.address_type = AddressType::destination_local;
     // IPv6 has no route_localnet: a translated packet from ::1 could not leave the node.
-    if (family == Family::v6 || !settings.localhost_node_ports) {
+    if (family == Family::v6 || !serves_localhost(settings)) {
       rule.destination = AddressMatch{loopback_range(family), true};
     }
     return {rule};
   }
   std::vector<Rule> rules;
-  for (const auto& address : node_port_addresses(family, settings, node)) {
+  for (const auto& address : node_port_addresses(family, limits, settings, node)) {
     rule.destination = AddressMatch{IpPrefix::host(address)};
     rules.push_back(rule);
   }
@@ -181,9 +174,10 @@ void add_jumps(FixedRules& out, Family family, bool guard_localhost) {
 
 bool serves_localhost(const Settings& settings) {
   if (!settings.localhost_node_ports) return false;
-  const auto ranges = node_port_ranges(settings, Family::v4);
-  if (ranges.empty()) return !settings.node_ports_on_primary;
-  return std::ranges::any_of(ranges, [](const auto& range) { return range.address.is_loopback(); });
+  // The primary address is none of loopback's, whatever it is.
+  const auto limits = settings.node_port_addresses.limits(Family::v4, {});
+  if (limits.empty()) return !settings.node_port_addresses.primary;
+  return std::ranges::any_of(limits, [](const auto& range) { return range.address.is_loopback(); });
 }
 
 FixedRules fixed_rules(Family family, const Settings& settings, const NodeFacts& node,

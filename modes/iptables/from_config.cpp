@@ -7,8 +7,7 @@ Settings settings_from(const proxy::config::Config& config) {
           .masquerade_all = config.masquerade_all,
           .masquerade_bit = config.masquerade_bit,
           .localhost_node_ports = config.localhost_node_ports,
-          .node_port_ranges = config.node_port_addresses.ranges,
-          .node_ports_on_primary = config.node_port_addresses.primary,
+          .node_port_addresses = config.node_port_addresses,
           .only = std::nullopt};
 }
 

@@ -136,15 +136,13 @@ class IptablesMode final : public Mode {
  private:
   [[nodiscard]] Result<NodeFacts> node_facts(const ServiceTable& wanted) const {
     NodeFacts facts;
-    if (!settings_.node_port_ranges.empty()) {
+    if (!settings_.node_port_addresses.ranges.empty()) {
       auto addresses = netfilter::NodeAddresses::list();
       if (!addresses) return addresses.error();
       facts.addresses = std::move(*addresses);
     }
-    if (const auto* node = wanted.node()) {
-      facts.internal_ips = node->internal_ips;
-      facts.pod_cidrs = node->pod_cidrs;
-    }
+    facts.primary_ips = wanted.primary_ips();
+    if (const auto* node = wanted.node()) facts.pod_cidrs = node->pod_cidrs;
     const auto liberal = netfilter::read_sysctl("net/netfilter/nf_conntrack_tcp_be_liberal");
     // Not to be read for a moment (no descriptor was left): as it was.
     facts.tcp_be_liberal = liberal ? *liberal != "0" : planner_->node().tcp_be_liberal;
@@ -326,7 +324,7 @@ Result<std::unique_ptr<Mode>> make_iptables_mode(asio::any_io_executor executor,
   if (!monitor) return monitor.error();
   auto addresses = netfilter::NodeAddresses::open();
   if (!addresses) return addresses.error();
-  auto watched = settings.node_port_ranges.empty()
+  auto watched = settings.node_port_addresses.ranges.empty()
                      ? netfilter::watch_jointly({monitor->fd()})
                      : netfilter::watch_jointly({monitor->fd(), addresses->fd()});
   if (!watched) return watched.error();

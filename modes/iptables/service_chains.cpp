@@ -180,7 +180,7 @@ class Builder {
     };
     for (const auto& range : *port_.source_ranges) {
       accept(range);
-      from_node = from_node || std::ranges::any_of(node_.internal_ips, [&](const auto& ip) {
+      from_node = from_node || std::ranges::any_of(node_.primary_ips, [&](const auto& ip) {
                     return range.contains(ip);
                   });
     }

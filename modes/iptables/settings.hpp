@@ -3,6 +3,7 @@
 
 #include "modes/netfilter/local_detector.hpp"
 #include "proxy/ip_address.hpp"
+#include "proxy/node_ports.hpp"
 #include "proxy/protocol.hpp"
 
 #include <cstdint>
@@ -25,11 +26,8 @@ struct Settings {
   LocalDetector local;
   bool masquerade_all = false;
   std::uint8_t masquerade_bit = 14;  // 0 to 31
-  bool localhost_node_ports = true;  // IPv4 node ports answer on 127.0.0.0/8
-  // Where node ports answer: on all addresses of the node, or only those within these prefixes;
-  // with `node_ports_on_primary` on the InternalIPs of the Node object.
-  std::vector<IpPrefix> node_port_ranges;
-  bool node_ports_on_primary = false;
+  bool localhost_node_ports = true;
+  proxy::NodePortAddresses node_port_addresses;  // where node ports answer
   // Only service ports of this protocol are forwarded: somebody else does the others. Health check
   // node ports are let in all the same.
   std::optional<proxy::Protocol> only = std::nullopt;
@@ -39,10 +37,10 @@ struct Settings {
 
 // What this node is at the moment, as far as rules depend on it.
 struct NodeFacts {
-  std::vector<IpAddress> addresses;     // of all interfaces
-  std::vector<IpAddress> internal_ips;  // of the Node object
-  std::vector<IpPrefix> pod_cidrs;      // of the Node object
-  bool tcp_be_liberal = false;          // net.netfilter.nf_conntrack_tcp_be_liberal
+  std::vector<IpAddress> addresses;    // of all interfaces
+  std::vector<IpAddress> primary_ips;  // of this node, at most one of each family
+  std::vector<IpPrefix> pod_cidrs;     // of the Node object
+  bool tcp_be_liberal = false;         // net.netfilter.nf_conntrack_tcp_be_liberal
 
   friend bool operator==(const NodeFacts&, const NodeFacts&) = default;
 };

@@ -86,7 +86,7 @@ class Builder {
     auto ranges = *port_.source_ranges;
     // Programs on the node come from the VIP itself, which is an address of the node.
     const bool from_node = std::ranges::any_of(ranges, [&](const IpPrefix& range) {
-      return std::ranges::any_of(node_.internal_ips,
+      return std::ranges::any_of(node_.primary_ips,
                                  [&](const IpAddress& own) { return range.contains(own); });
     });
     if (from_node) ranges.push_back(IpPrefix::host(ip));
@@ -122,15 +122,12 @@ class Builder {
 
 std::vector<IpAddress> node_port_addresses(Family family, const Settings& settings,
                                            const NodeFacts& node) {
-  std::vector<IpPrefix> ranges;
-  for (const auto& range : settings.node_port_ranges) {
-    if (range.family() == family) ranges.push_back(range);
-  }
-  const auto& candidates = settings.node_ports_on_primary ? node.internal_ips : node.addresses;
+  const auto limits = settings.node_port_addresses.limits(family, node.primary_ips);
   std::vector<IpAddress> out;
-  for (const auto& ip : candidates) {
-    const bool within = ranges.empty() || settings.node_ports_on_primary ||
-                        std::ranges::any_of(ranges, [&](const auto& r) { return r.contains(ip); });
+  for (const auto& ip : node.addresses) {
+    const bool within = limits.empty() || std::ranges::any_of(limits, [&](const auto& limit) {
+                          return limit.contains(ip);
+                        });
     if (ip.family() == family && !ip.is_loopback() && within) out.push_back(ip);
   }
   std::ranges::sort(out);

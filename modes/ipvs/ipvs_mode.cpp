@@ -167,10 +167,8 @@ class IpvsMode final : public Mode {
   Result<NodeFacts> node_facts(const ServiceTable& wanted, std::vector<IpAddress> addresses) const {
     NodeFacts facts;
     facts.addresses = std::move(addresses);
-    if (const auto* node = wanted.node()) {
-      facts.internal_ips = node->internal_ips;
-      facts.pod_cidrs = node->pod_cidrs;
-    }
+    facts.primary_ips = wanted.primary_ips();
+    if (const auto* node = wanted.node()) facts.pod_cidrs = node->pod_cidrs;
     return facts;
   }
 

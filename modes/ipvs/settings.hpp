@@ -4,6 +4,7 @@
 #include "modes/iptables/settings.hpp"
 #include "modes/ipvs/scheduler.hpp"
 #include "proxy/ip_address.hpp"
+#include "proxy/node_ports.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -19,11 +20,8 @@ using proxy::IpPrefix;
 struct Settings {
   LocalDetector local;
   bool masquerade_all = false;
-  std::uint8_t masquerade_bit = 14;  // 0 to 31
-  // Node ports are served on all addresses of the node, or only those within these prefixes; with
-  // `node_ports_on_primary` on the InternalIPs of the Node object.
-  std::vector<IpPrefix> node_port_ranges;
-  bool node_ports_on_primary = false;
+  std::uint8_t masquerade_bit = 14;
+  proxy::NodePortAddresses node_port_addresses;  // where node ports answer
 
   Scheduler scheduler;                  // of services that name none
   std::vector<IpPrefix> exclude_cidrs;  // virtual servers there are somebody else's
@@ -40,9 +38,9 @@ struct Settings {
 
 // What this node is at the moment, as far as forwarding depends on it.
 struct NodeFacts {
-  std::vector<IpAddress> addresses;     // of all links but kube-ipvs0, sorted
-  std::vector<IpAddress> internal_ips;  // of the Node object
-  std::vector<IpPrefix> pod_cidrs;      // of the Node object
+  std::vector<IpAddress> addresses;    // of all links but kube-ipvs0, sorted
+  std::vector<IpAddress> primary_ips;  // of this node, at most one of each family
+  std::vector<IpPrefix> pod_cidrs;     // of the Node object
 
   friend bool operator==(const NodeFacts&, const NodeFacts&) = default;
 };

@@ -19,16 +19,14 @@ namespace {
 namespace asio = boost::asio;
 
 bool serves_node_ports_at(const IpAddress& address, const Settings& settings,
-                          const std::vector<IpAddress>& internal_ips) {
+                          const std::vector<IpAddress>& primary_ips) {
   if (address.is_loopback() && address.family() == Family::v4 && !settings.localhost_node_ports) {
     return false;
   }
-  if (settings.node_ports_on_primary &&
-      std::ranges::find(internal_ips, address) != internal_ips.end())
-    return true;
-  if (settings.node_port_ranges.empty()) return !settings.node_ports_on_primary;
-  return std::ranges::any_of(settings.node_port_ranges,
-                             [&](const IpPrefix& range) { return range.contains(address); });
+  const auto limits = settings.node_port_addresses.limits(address.family(), primary_ips);
+  return limits.empty() || std::ranges::any_of(limits, [&](const IpPrefix& limit) {
+           return limit.contains(address);
+         });
 }
 
 class DirectMode final : public Mode {
@@ -110,9 +108,7 @@ class DirectMode final : public Mode {
     std::set<Vip, bool (*)(const Vip&, const Vip&)> out{&before};
     const auto* port = wanted.find(name);
     if (port == nullptr) return out;
-    const auto* node = wanted.node();
-    for (const auto& place : direct_places(name, *port, *settings_, local_,
-                                           node ? node->internal_ips : std::vector<IpAddress>{})) {
+    for (const auto& place : direct_places(name, *port, *settings_, local_, wanted.primary_ips())) {
       out.insert(place);
     }
     return out;
@@ -176,7 +172,7 @@ class DirectMode final : public Mode {
 
 std::vector<Vip> direct_places(const ServicePortName& name, const ServicePort& port,
                                const Settings& settings, const std::vector<IpAddress>& addresses,
-                               const std::vector<IpAddress>& internal_ips) {
+                               const std::vector<IpAddress>& primary_ips) {
   std::vector<Vip> out;
   if (name.protocol == Protocol::sctp) return out;
   const auto is_here = [&](const IpAddress& address) {
@@ -193,7 +189,7 @@ std::vector<Vip> direct_places(const ServicePortName& name, const ServicePort& p
   }
   if (!port.node_port) return out;
   for (const auto& address : addresses) {
-    if (address.family() == name.family && serves_node_ports_at(address, settings, internal_ips)) {
+    if (address.family() == name.family && serves_node_ports_at(address, settings, primary_ips)) {
       add(address, *port.node_port);
     }
   }

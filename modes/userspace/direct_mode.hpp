@@ -16,6 +16,6 @@ namespace modes::userspace {
 [[nodiscard]] std::vector<Vip> direct_places(const ServicePortName& name, const ServicePort& port,
                                              const Settings& settings,
                                              const std::vector<IpAddress>& addresses,
-                                             const std::vector<IpAddress>& internal_ips);
+                                             const std::vector<IpAddress>& primary_ips);
 
 }  // namespace modes::userspace

@@ -15,8 +15,7 @@ Settings settings_from(const proxy::config::Config& config) {
           .local = netfilter::local_detector(config.detect_local),
           .masquerade_all = config.masquerade_all,
           .localhost_node_ports = config.localhost_node_ports,
-          .node_port_ranges = config.node_port_addresses.ranges,
-          .node_ports_on_primary = config.node_port_addresses.primary,
+          .node_port_addresses = config.node_port_addresses,
           .udp_idle = chosen.udp_idle,
           .drain = chosen.drain};
 }

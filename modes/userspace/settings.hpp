@@ -3,6 +3,7 @@
 
 #include "modes/netfilter/local_detector.hpp"
 #include "proxy/ip_address.hpp"
+#include "proxy/node_ports.hpp"
 #include "proxy/protocol.hpp"
 
 #include <chrono>
@@ -41,9 +42,8 @@ struct Settings {
 
   LocalDetector local;
   bool masquerade_all = false;
-  bool localhost_node_ports = true;  // IPv4 node ports answer on 127.0.0.0/8
-  std::vector<IpPrefix> node_port_ranges;
-  bool node_ports_on_primary = false;
+  bool localhost_node_ports = true;  // node ports answer on 127.0.0.0/8; on ::1 if it is asked for
+  proxy::NodePortAddresses node_port_addresses;
 
   std::chrono::seconds udp_idle{60};
   std::chrono::seconds drain{30};  // how long connections may go on after the end was asked for

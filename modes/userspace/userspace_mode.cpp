@@ -171,23 +171,21 @@ class UserspaceMode final : public Mode {
     for (const auto family : proxy::kFamilies) {
       auto& facts = out.at(static_cast<std::size_t>(family));
       facts.ports = workers_->ports().at(static_cast<std::size_t>(family));
-      if (const auto* node = wanted.node()) {
-        facts.internal_ips = node->internal_ips;
-        facts.pod_cidrs = node->pod_cidrs;
-      }
-      facts.node_address = node_address(family, *addresses, facts.internal_ips);
+      facts.primary_ips = wanted.primary_ips();
+      if (const auto* node = wanted.node()) facts.pod_cidrs = node->pod_cidrs;
+      facts.node_address = node_address(family, *addresses, facts.primary_ips);
     }
     return out;
   }
 
-  // The node's own, if the Node object names one that is there; else any but loopback's.
+  // The node's primary one, if it is there; else any but loopback's.
   static std::optional<IpAddress> node_address(Family family,
                                                const std::vector<IpAddress>& addresses,
-                                               const std::vector<IpAddress>& internal_ips) {
+                                               const std::vector<IpAddress>& primary_ips) {
     const auto usable = [&](const IpAddress& address) {
       return address.family() == family && !address.is_loopback();
     };
-    for (const auto& address : internal_ips) {
+    for (const auto& address : primary_ips) {
       if (usable(address) && std::ranges::find(addresses, address) != addresses.end())
         return address;
     }

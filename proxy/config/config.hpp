@@ -5,6 +5,7 @@
 
 #include "proxy/config/values.hpp"
 #include "proxy/ip_address.hpp"
+#include "proxy/node_ports.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -45,15 +46,6 @@ struct DetectLocal {
   std::string interface_name_prefix;
 
   friend bool operator==(const DetectLocal&, const DetectLocal&) = default;
-};
-
-// The node's addresses that node ports are served on.
-struct NodePortAddresses {
-  bool primary = false;          // the node's primary addresses, by its Node object
-  std::vector<IpPrefix> ranges;  // its addresses within these
-
-  [[nodiscard]] bool everywhere() const { return !primary && ranges.empty(); }
-  friend bool operator==(const NodePortAddresses&, const NodePortAddresses&) = default;
 };
 
 // Settings of the kernel's connection tracking; 0 leaves one as it is.

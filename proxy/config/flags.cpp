@@ -106,8 +106,8 @@ constexpr Flag kFlags[] = {
     {"pod-interface-name-prefix", text, "",
      "The beginning of names that --detect-local-mode=InterfaceNamePrefix means"},
     {"nodeport-addresses", list, "",
-     "CIDRs of the node's addresses that node ports are served on, or primary, localhost, all "
-     "(also when empty)",
+     "CIDRs of the node's addresses that node ports are served on, or primary, localhost, all; "
+     "empty: all but ::1",
      "", kRunAndCheck},
 
     // Connection tracking of the node.

@@ -109,7 +109,8 @@ Result<DetectLocal> detect_local(const FlagValues& flags) {
   return local;
 }
 
-// "primary", "localhost" and "all" are words beside the CIDRs; kube-proxy has "primary" alone.
+// "primary", "localhost" and "all" are words beside the CIDRs; kube-proxy has "primary" alone. All
+// addresses is what an empty list means too, but for ::1.
 Result<NodePortAddresses> node_port_addresses(const FlagValues& flags) {
   constexpr std::string_view kFlag = "nodeport-addresses";
   NodePortAddresses addresses;
@@ -121,9 +122,11 @@ Result<NodePortAddresses> node_port_addresses(const FlagValues& flags) {
       addresses.primary = true;
     } else if (entry == "all") {
       all = true;
+      addresses.loopback_v6 = true;
     } else if (entry == "localhost") {
       addresses.ranges.push_back(IpPrefix::of(IpAddress::loopback(Family::v4), 8));
       addresses.ranges.push_back(IpPrefix::host(IpAddress::loopback(Family::v6)));
+      addresses.loopback_v6 = true;
     } else if (const auto range = parse_prefix(entry)) {
       addresses.ranges.push_back(*range);
       cidrs = true;

@@ -117,18 +117,13 @@ class Explainer {
     return question_.to.is_loopback() || contains(node_.addresses, question_.to);
   }
   [[nodiscard]] bool serves_node_ports() const {
-    const auto& wanted = node_.node_port_addresses;
     const auto& to = question_.to;
     if (to.is_loopback() && !(to.family() == Family::v4 ? node_.node_ports_on_loopback_v4
                                                         : node_.node_ports_on_loopback_v6)) {
       return false;
     }
-    const bool is_limited =
-        wanted.primary || std::ranges::any_of(wanted.ranges, [&](const auto& range) {
-          return range.family() == to.family();
-        });
-    return !is_limited || within(wanted.ranges, to) ||
-           (wanted.primary && contains(node_.internal_ips, to));
+    const auto limits = node_.node_port_addresses.limits(to.family(), node_.primary_ips);
+    return limits.empty() || within(limits, to);
   }
 
   // ── what becomes of it ──────────────────────────────────────────────────────────────────────
@@ -230,8 +225,9 @@ class Explainer {
     if (port.has_reachable_endpoint() && match.vip == Vip::load_balancer_ip && !may_use(port))
       return;
     if (endpoints.empty()) {
-      if (sender_ != Sender::node || match.vip == Vip::node_port) return refuse(port);
-      because("it has no endpoint, but the node's own traffic to external VIPs is not refused");
+      // Nothing is refused at OUTPUT; what goes to an address of the node itself meets INPUT.
+      if (sender_ != Sender::node || is_node_address()) return refuse(port);
+      because("it has no endpoint, but what the node itself sends elsewhere is not refused");
       return;
     }
     if (short_circuit) {
@@ -279,7 +275,7 @@ class Explainer {
       return true;
     }
     const bool node_may = std::ranges::any_of(
-        node_.internal_ips, [&](const auto& ip) { return within(*port.source_ranges, ip); });
+        node_.primary_ips, [&](const auto& ip) { return within(*port.source_ranges, ip); });
     if (within(*port.source_ranges, *question_.from) ||
         (node_may && contains(port.load_balancer_ips, *question_.from))) {
       because("{} is within its source ranges, {}", question_.from->text(), ranges);
@@ -310,8 +306,7 @@ class Explainer {
       return;
     }
     // What has no endpoint is refused on every address of the node, by rules.
-    const bool is_refused =
-        !node_.by_ipvs && found->port->external_endpoints().empty() && !question_.to.is_loopback();
+    const bool is_refused = !node_.by_ipvs && found->port->external_endpoints().empty();
     if (!serves_node_ports() && !is_refused) {
       because("{} {} is the node port of {}, but node ports are not served on {}",
               upper_name(question_.protocol), question_.port.value, found->name->text(),

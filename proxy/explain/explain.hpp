@@ -28,11 +28,11 @@ struct Question {
 
 // What the answer depends on beside the table.
 struct NodeView {
-  std::vector<IpAddress> addresses;     // of all its links, loopback ones too
-  std::vector<IpAddress> internal_ips;  // of its Node object
-  std::vector<IpPrefix> pod_cidrs;      // of its Node object
+  std::vector<IpAddress> addresses;    // of all its links, loopback ones too
+  std::vector<IpAddress> primary_ips;  // at most one of each family
+  std::vector<IpPrefix> pod_cidrs;     // of its Node object
   config::DetectLocal detect_local;
-  config::NodePortAddresses node_port_addresses;
+  NodePortAddresses node_port_addresses;
   bool masquerade_all = false;
   bool node_ports_on_loopback_v4 = true;
   bool node_ports_on_loopback_v6 = false;

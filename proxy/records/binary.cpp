@@ -295,8 +295,7 @@ void pass(Archive& archive, Is<Endpoints> auto& endpoints) {
 }
 template <class Archive>
 void pass(Archive& archive, Is<records::Node> auto& node) {
-  archive(node.name, node.labels, node.internal_ips, node.pod_cidrs, node.being_deleted,
-          node.taints);
+  archive(node.name, node.labels, node.ips, node.pod_cidrs, node.being_deleted, node.taints);
 }
 template <class Archive>
 void pass(Archive& archive, Is<Namespace> auto& space) {

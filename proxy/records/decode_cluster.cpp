@@ -4,16 +4,19 @@
 namespace proxy::records::json {
 namespace {
 
-std::vector<IpAddress> read_internal_ips(const Fields& status) {
+std::vector<IpAddress> read_ips(const Fields& status) {
   std::vector<IpAddress> addresses;
   const auto list = status["addresses"];
   if (!list) return addresses;
-  for (const auto& item : list->items()) {
-    const auto fields = item.fields();
-    if (fields.text("type") != "InternalIP") continue;
-    const auto text = fields["address"];
-    const auto address = text ? read_address(*text) : std::nullopt;
-    if (address) addresses.push_back(*address);
+  const auto items = list->items();
+  for (const std::string_view type : {"InternalIP", "ExternalIP"}) {
+    for (const auto& item : items) {
+      const auto fields = item.fields();
+      if (fields.text("type") != type) continue;
+      const auto text = fields["address"];
+      const auto address = text ? read_address(*text) : std::nullopt;
+      if (address) addresses.push_back(*address);
+    }
   }
   return addresses;
 }
@@ -34,7 +37,7 @@ records::Node read_node(const ObjectSource& source) {
   node.labels = source.metadata.labels("labels");
   node.being_deleted = source.metadata["deletionTimestamp"].has_value();
   const auto status = source.root.object("status");
-  node.internal_ips = read_internal_ips(status);
+  node.ips = read_ips(status);
   const auto spec = source.root.object("spec");
   node.pod_cidrs = read_pod_cidrs(spec);
   if (const auto list = spec["taints"]) {

@@ -159,11 +159,11 @@ struct Endpoints {
 
 struct Node {
   ObjectName name;
-  Labels labels;                        // topology.kubernetes.io/zone among them
-  std::vector<IpAddress> internal_ips;  // status.addresses of type InternalIP, in order
-  std::vector<IpPrefix> pod_cidrs;      // spec.podCIDRs, or podCIDR alone
-  bool being_deleted = false;           // metadata.deletionTimestamp is set
-  std::vector<std::string> taints;      // keys of spec.taints
+  Labels labels;                    // topology.kubernetes.io/zone among them
+  std::vector<IpAddress> ips;       // status.addresses: InternalIPs in order, then ExternalIPs
+  std::vector<IpPrefix> pod_cidrs;  // spec.podCIDRs, or podCIDR alone
+  bool being_deleted = false;       // metadata.deletionTimestamp is set
+  std::vector<std::string> taints;  // keys of spec.taints
 
   friend bool operator==(const Node&, const Node&) = default;
 };

@@ -1,5 +1,6 @@
 #include "proxy/state/service_table.hpp"
 
+#include "proxy/node_ports.hpp"
 #include "proxy/state/endpoint_choice.hpp"
 #include "proxy/state/endpoint_merge.hpp"
 #include "proxy/state/service_ports.hpp"
@@ -452,6 +453,11 @@ std::size_t ServiceTable::endpoint_count() const {
 
 const records::Node* ServiceTable::node() const {
   return impl_->node ? &*impl_->node : nullptr;
+}
+
+std::vector<IpAddress> ServiceTable::primary_ips() const {
+  return primary_addresses(impl_->node ? impl_->node->ips : std::vector<IpAddress>{},
+                           impl_->identity.bind_address);
 }
 
 std::vector<ServicePortName> ServiceTable::take_changes() {

@@ -25,6 +25,8 @@ namespace proxy::state {
 // What this node is; everything here is fixed for the life of the table.
 struct NodeIdentity {
   std::string name;  // of the Node object, and of endpoints that are local
+  // --bind-address: this node's primary address in its family; unspecified: the Node object says it
+  IpAddress bind_address = {};
 };
 
 class ServiceTable {
@@ -48,6 +50,8 @@ class ServiceTable {
   // This node's own Node object, null until one was seen; the last one seen after it was removed,
   // as kube-proxy goes on by it.
   [[nodiscard]] const records::Node* node() const;
+  // This node's primary addresses, at most one of each family (proxy/node_ports.hpp).
+  [[nodiscard]] std::vector<IpAddress> primary_ips() const;
 
   // The service ports that were added, changed or removed since the last call; each once, in order.
   // A service port that changed and changed back may be among them.

@@ -34,20 +34,15 @@ HttpReply service_health_reply(const records::ObjectName& service, std::size_t l
                       {"X-Load-Balancing-Endpoint-Weight", std::to_string(local_endpoints)}}};
 }
 
-std::vector<IpAddress> health_check_addresses(const config::NodePortAddresses& wanted,
-                                              Family family, std::span<const IpAddress> local,
+std::vector<IpAddress> health_check_addresses(const NodePortAddresses& wanted, Family family,
+                                              std::span<const IpAddress> local,
                                               std::span<const IpAddress> primary) {
-  auto ranges = wanted.ranges;
-  if (wanted.primary) {
-    for (const auto& address : primary) ranges.push_back(IpPrefix::host(address));
-  }
-  if (std::ranges::find(ranges, family, &IpPrefix::family) == ranges.end()) {
-    return {IpAddress::any(family)};
-  }
+  const auto limits = wanted.limits(family, primary);
+  if (limits.empty()) return {IpAddress::any(family)};
   std::vector<IpAddress> addresses;
   for (const auto& address : local) {
     const auto holds = [&](const IpPrefix& range) { return range.contains(address); };
-    if (address.family() == family && std::ranges::any_of(ranges, holds)) {
+    if (address.family() == family && std::ranges::any_of(limits, holds)) {
       addresses.push_back(address);
     }
   }
@@ -69,7 +64,7 @@ void ServiceHealth::began(state::ServiceTable& table) {
     writing.reset();
     if (check != table.health_checks().end()) writing = check->second;
   }
-  if (const auto* node = table.node()) primary_ = node->internal_ips;
+  primary_ = table.primary_ips();
 }
 
 void ServiceHealth::written() {
@@ -105,8 +100,7 @@ void ServiceHealth::show(const records::ObjectName& service,
 }
 
 Result<void> ServiceHealth::open(const records::ObjectName& service, Served& served) {
-  const bool everywhere = parts_.addresses.everywhere();
-  const auto local = everywhere ? std::vector<IpAddress>{} : parts_.local_addresses();
+  const auto local = parts_.local_addresses();
   std::map<Family, std::unique_ptr<HttpServer>> servers;
   for (const auto family : kFamilies) {
     if (!served.check.of(family)) continue;

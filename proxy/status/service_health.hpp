@@ -6,8 +6,8 @@
 // succeeded.
 #pragma once
 
-#include "proxy/config/config.hpp"
 #include "proxy/log.hpp"
+#include "proxy/node_ports.hpp"
 #include "proxy/records/objects.hpp"
 #include "proxy/state/health_checks.hpp"
 #include "proxy/state/service_table.hpp"
@@ -30,7 +30,7 @@ namespace proxy::status {
 // Where the health checks of a family are served, by --nodeport-addresses: the unspecified address
 // if node ports are served everywhere or nothing of this family is among the ranges, else those of
 // the node's addresses that are. `primary`: the node's primary addresses.
-[[nodiscard]] std::vector<IpAddress> health_check_addresses(const config::NodePortAddresses& wanted,
+[[nodiscard]] std::vector<IpAddress> health_check_addresses(const NodePortAddresses& wanted,
                                                             Family family,
                                                             std::span<const IpAddress> local,
                                                             std::span<const IpAddress> primary);
@@ -38,7 +38,7 @@ namespace proxy::status {
 struct ServiceHealthParts {
   boost::asio::any_io_executor executor;
   Log& log;
-  config::NodePortAddresses addresses;
+  NodePortAddresses addresses;
   std::function<std::vector<IpAddress>()> local_addresses;
   std::function<bool()> proxy_healthy;
 };

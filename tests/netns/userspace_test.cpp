@@ -44,7 +44,11 @@ class UserspaceMode : public testing::Test {
  protected:
   void SetUp() override {
     if (const auto why = why_no_namespaces(); !why.empty()) GTEST_SKIP() << why;
-    lab_.emplace(usual_settings(), "userspace");
+    begin(usual_settings());
+  }
+
+  void begin(const ProxySettings& settings) {
+    lab_.emplace(settings, "userspace");
     lab_->apply(kWebService);
     lab_->start();
     lab_->settle();
@@ -56,7 +60,10 @@ class UserspaceMode : public testing::Test {
   std::optional<DaemonLab> lab_;
 };
 
-TEST_F(UserspaceMode, ServesNodePortsOnLoopbackInBothFamiliesAndProtocols) {
+TEST_F(UserspaceMode, ServesNodePortsOnLoopbackInBothFamiliesAndProtocolsIfAskedTo) {
+  auto settings = usual_settings();
+  settings.node_port_addresses = {"all"};
+  begin(settings);
   lab_->apply(kUdpService);
   lab_->settle();
   EXPECT_EQ(

@@ -69,25 +69,6 @@ IpPrefix loopback_range(Family family) {
                               : IpPrefix::host(IpAddress::loopback(family));
 }
 
-// The ranges that restrict node ports in one family; none, or one that holds everything: no limit.
-// nullopt if there is no limit, which is not the same as no address.
-std::optional<std::vector<IpPrefix>> node_port_ranges(Family family, const Settings& settings,
-                                                      const Facts& facts) {
-  std::vector<IpPrefix> out;
-  if (settings.node_ports_on_primary) {
-    for (const auto& ip : facts.internal_ips) {
-      if (ip.family() == family) out.push_back(IpPrefix::host(ip));
-    }
-  }
-  for (const auto& range : settings.node_port_ranges) {
-    if (range.family() != family) continue;
-    if (range.length == 0) return std::nullopt;
-    out.push_back(range);
-  }
-  if (out.empty() && !settings.node_ports_on_primary) return std::nullopt;
-  return out;
-}
-
 class Builder {
  public:
   Builder(Family family, const Settings& settings, const Facts& facts)
@@ -145,27 +126,48 @@ class Builder {
 
   void add_node_ports(NativeChain& base, Point point) {
     const auto loopback = loopback_range(family_);
-    const bool never = family_ == Family::v4 && !settings_.localhost_node_ports;
+    const bool never = !settings_.localhost_node_ports ||
+                       (family_ == Family::v6 && !settings_.node_port_addresses.loopback_v6);
+    const auto limits = settings_.node_port_addresses.limits(family_, facts_.primary_ips);
+    // As kube-proxy has it, what is refused is refused on every address of the node.
+    if (point == Point::in && (never || !limits.empty())) {
+      refuse_node_port(base, Fate::external_reject, Fate::reject);
+      refuse_node_port(base, Fate::external_drop, Fate::drop);
+    }
     if (never) {
+      if (point == Point::in) {
+        add(base, rule()
+                      .destination(loopback)
+                      .port_number(kNodePorts, static_cast<std::uint32_t>(Fate::inside_only))
+                      .go_to(fate_chain(point, Fate::drop)));
+      }
       add(base, rule().destination(loopback).accept());
     } else if (point == Point::in || point == Point::nat_in) {
       // Only this machine itself may speak to its loopback addresses; to let it be translated
       // would lead it past the kernel's own check.
       add(base, rule().in_interface("lo", false).destination(loopback).accept());
     }
-    const auto ranges = node_port_ranges(family_, settings_, facts_);
-    if (!ranges) {
+    if (limits.empty()) {
       add(base,
           rule().destination_is_local().port_number(kNodePorts, 0, false).go_to(port_fates(point)));
       return;
     }
-    for (const auto& range : *ranges) {
+    for (const auto& limit : limits) {
       add(base, rule()
-                    .destination(range)
+                    .destination(limit)
                     .destination_is_local()
                     .port_number(kNodePorts, 0, false)
                     .go_to(port_fates(point)));
     }
+    // Where pods and this node are not served either.
+    if (point == Point::in) refuse_node_port(base, Fate::inside_only, Fate::drop);
+  }
+
+  void refuse_node_port(NativeChain& base, Fate of, Fate by) {
+    add(base, rule()
+                  .port_number(kNodePorts, static_cast<std::uint32_t>(of))
+                  .destination_is_local()
+                  .go_to(fate_chain(Point::in, by)));
   }
 
   // Rules that match pods of this node; none if that can't be told.

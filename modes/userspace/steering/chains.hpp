@@ -34,8 +34,8 @@ struct Facts {
   // Where TCP from elsewhere is translated to: an address of this node, nullopt if it has none of
   // the family, so that nobody from elsewhere can come.
   std::optional<IpAddress> node_address;
-  std::vector<IpAddress> internal_ips;  // of the Node object
-  std::vector<IpPrefix> pod_cidrs;      // of the Node object
+  std::vector<IpAddress> primary_ips;  // of this node, at most one of each family
+  std::vector<IpPrefix> pod_cidrs;     // of the Node object
   friend bool operator==(const Facts&, const Facts&) = default;
 };
 

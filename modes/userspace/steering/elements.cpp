@@ -79,7 +79,7 @@ const SetLayout& sources_layout() {
 }
 
 Elements elements_of(const ServicePortName& name, const ServicePort& port,
-                     const std::vector<IpAddress>& internal_ips) {
+                     const std::vector<IpAddress>& primary_ips) {
   Elements out;
   if (name.protocol == Protocol::sctp) return out;
   const auto vip = [&](const IpAddress& address, std::uint32_t number) {
@@ -101,9 +101,8 @@ Elements elements_of(const ServicePortName& name, const ServicePort& port,
     };
     for (const auto& range : *port.source_ranges) {
       accept(range);
-      from_node = from_node || std::ranges::any_of(internal_ips, [&](const auto& ip) {
-                    return range.contains(ip);
-                  });
+      from_node = from_node || std::ranges::any_of(
+                                   primary_ips, [&](const auto& ip) { return range.contains(ip); });
     }
     // A node that has the load-balancer IP itself sends from it.
     if (from_node) accept(IpPrefix::host(address));

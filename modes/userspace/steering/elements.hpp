@@ -74,10 +74,10 @@ struct Elements {
   friend bool operator==(const Elements&, const Elements&) = default;
 };
 
-// `internal_ips`: of the Node object. A load balancer's IP may be used by this node if one of them
+// `primary_ips`: of this node. A load balancer's IP may be used by this node if one of them
 // is in a source range.
 [[nodiscard]] Elements elements_of(const ServicePortName& name, const ServicePort& port,
-                                   const std::vector<IpAddress>& internal_ips);
+                                   const std::vector<IpAddress>& primary_ips);
 
 [[nodiscard]] netfilter::SetElement encode(const VipElement& element);
 [[nodiscard]] netfilter::SetElement encode(const NodePortElement& element);

@@ -85,7 +85,7 @@ bool Steering::has_successor() {
 Elements Steering::wanted_elements(const ServiceTable& wanted, const ServicePortName& name) const {
   const auto* port = wanted.find(name);
   if (port == nullptr) return {};
-  return elements_of(name, *port, facts_.at(index(name.family)).internal_ips);
+  return elements_of(name, *port, facts_.at(index(name.family)).primary_ips);
 }
 
 Result<bool> Steering::in_place() {

@@ -70,7 +70,7 @@ TEST(FixedChains, NodePortsAreThereOnTheAddressesThatAreInTheRangesGiven) {
   NodeFacts node;
   for (const auto* address : {"192.168.0.2", "192.168.9.9", "127.0.0.1", "2001:db8::2", "::1"})
     node.addresses.push_back(*proxy::parse_ip(address));
-  node.internal_ips = {*proxy::parse_ip("192.168.0.2"), *proxy::parse_ip("2001:db8::2")};
+  node.primary_ips = {*proxy::parse_ip("192.168.0.2"), *proxy::parse_ip("2001:db8::2")};
 
   Settings settings;
   EXPECT_THAT(node_port_addresses(Family::v4, settings, node), ElementsAre("all"));
@@ -79,20 +79,23 @@ TEST(FixedChains, NodePortsAreThereOnTheAddressesThatAreInTheRangesGiven) {
   EXPECT_THAT(node_port_addresses(Family::v4, settings, node), ElementsAre("! 127.0.0.0/8"));
 
   settings = {};
-  settings.node_port_ranges = {*proxy::parse_prefix("192.168.0.0/24"),
-                               *proxy::parse_prefix("127.0.0.0/8")};
+  settings.node_port_addresses.ranges = {*proxy::parse_prefix("192.168.0.0/24"),
+                                         *proxy::parse_prefix("127.0.0.0/8")};
   EXPECT_THAT(node_port_addresses(Family::v4, settings, node),
               ElementsAre("127.0.0.1/32", "192.168.0.2/32"));
   settings.localhost_node_ports = false;
   EXPECT_THAT(node_port_addresses(Family::v4, settings, node), ElementsAre("192.168.0.2/32"));
 
-  settings.node_port_ranges = {*proxy::parse_prefix("10.0.0.0/8")};
+  settings.node_port_addresses.ranges = {*proxy::parse_prefix("10.0.0.0/8")};
   EXPECT_THAT(node_port_addresses(Family::v4, settings, node), IsEmpty());
 
   settings = {};
-  settings.node_ports_on_primary = true;
+  settings.node_port_addresses.primary = true;
   EXPECT_THAT(node_port_addresses(Family::v4, settings, node), ElementsAre("192.168.0.2/32"));
   EXPECT_THAT(node_port_addresses(Family::v6, settings, node), ElementsAre("2001:db8::2/128"));
+
+  node.primary_ips = {*proxy::parse_ip("2001:db8::2")};  // none of IPv4 is known: no limit
+  EXPECT_THAT(node_port_addresses(Family::v4, settings, node), ElementsAre("! 127.0.0.0/8"));
 }
 
 }  // namespace

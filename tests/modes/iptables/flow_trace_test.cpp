@@ -39,9 +39,9 @@ Settings settings_of(const netns::ProxySettings& proxy) {
   out.localhost_node_ports = proxy.localhost_node_ports.value_or(true);
   for (const auto& range : proxy.node_port_addresses.value_or(std::vector<std::string>{})) {
     if (range == "primary") {
-      out.node_ports_on_primary = true;
+      out.node_port_addresses.primary = true;
     } else {
-      out.node_port_ranges.push_back(*proxy::parse_prefix(range));
+      out.node_port_addresses.ranges.push_back(*proxy::parse_prefix(range));
     }
   }
   return out;
@@ -63,7 +63,7 @@ NodeFacts facts_of(const netns::ProxySettings& proxy, const ServiceTable& table)
                               "2001:db8::2", "2001:db8:1::2", "::1"})
     out.addresses.push_back(*proxy::parse_ip(address));
   for (const auto& address : proxy.extra_node_addresses) out.addresses.push_back(address);
-  out.internal_ips = {out.addresses[0], out.addresses[4]};
+  out.primary_ips = {out.addresses[0], out.addresses[4]};
   if (table.node() != nullptr) out.pod_cidrs = table.node()->pod_cidrs;
   return out;
 }
@@ -121,16 +121,36 @@ std::set<std::string> met(const Flow& flow, const NodeFacts& node,
   return out;
 }
 
+// A service of nobody's scenario with so many endpoints that the rules are those of a large
+// cluster.
+std::vector<proxy::sources::Change> crowd() {
+  records::Service service;
+  service.name = {"crowd", "crowd"};
+  service.cluster_ips = {*proxy::parse_ip("172.30.255.254")};
+  auto& port = service.ports.emplace_back();
+  port.name = "p";
+  port.port = proxy::Port{80};
+  records::EndpointSlice slice;
+  slice.name = {"crowd", "crowd-1"};
+  slice.service = "crowd";
+  slice.ports = {{.name = "p", .port = port.port}};
+  for (std::uint32_t i = 0; i <= 1000; ++i) {
+    slice.endpoints.emplace_back().address = IpAddress::v4(0x0ab50000U + i);  // 10.181.0.0
+  }
+  return {Record{std::move(service)}, Record{std::move(slice)}};
+}
+
 class FlowTrace : public ::testing::TestWithParam<std::filesystem::path> {};
 
-TEST_P(FlowTrace, EveryPacketMeetsWhatTheScenarioSays) {
-  const auto scenario = netns::load_scenario(GetParam());
+void check(const std::filesystem::path& file, const std::vector<proxy::sources::Change>& others) {
+  const auto scenario = netns::load_scenario(file);
   const auto mode = netns::mode_traits("iptables");
   if (!netns::applies(scenario, mode)) GTEST_SKIP() << "not for the iptables mode";
 
   ServiceTable table{{scenario.proxy.node_name}};
   fakes::FakeRuleset kernel;
   table.change({Record{node_of(scenario.proxy)}});
+  table.change(others);
   testing::Driver driver{kernel, settings_of(scenario.proxy)};
   for (const auto& step : scenario.steps) {
     SCOPED_TRACE(step.name);
@@ -148,6 +168,14 @@ TEST_P(FlowTrace, EveryPacketMeetsWhatTheScenarioSays) {
           << flow.name << ": " << flow.text();
     }
   }
+}
+
+TEST_P(FlowTrace, EveryPacketMeetsWhatTheScenarioSays) {
+  check(GetParam(), {});
+}
+
+TEST_P(FlowTrace, EveryPacketMeetsTheSameInALargeCluster) {
+  check(GetParam(), crowd());
 }
 
 INSTANTIATE_TEST_SUITE_P(Scenarios, FlowTrace,

@@ -31,9 +31,9 @@ Node node_of(const YAML::Node& common, const YAML::Node& item) {
     out.facts.addresses.push_back(*proxy::parse_ip(text.as<std::string>()));
   }
   std::ranges::sort(out.facts.addresses);
-  out.facts.internal_ips = {*proxy::parse_ip("192.168.0.2"), *proxy::parse_ip("2001:db8::2")};
+  out.facts.primary_ips = {*proxy::parse_ip("192.168.0.2"), *proxy::parse_ip("2001:db8::2")};
   for (const auto& text : item["nodePortAddresses"]) {
-    out.settings.node_port_ranges.push_back(*proxy::parse_prefix(text.as<std::string>()));
+    out.settings.node_port_addresses.ranges.push_back(*proxy::parse_prefix(text.as<std::string>()));
   }
   out.settings.scheduler = *parse_scheduler(item["scheduler"].as<std::string>());
   return out;

@@ -139,8 +139,8 @@ TEST(DirectPlaces, OfANodePortAreTheAddressesThatItIsServedAt) {
   EXPECT_THAT(places({}), UnorderedElementsAre(kNode, kBalancer, loopback));
   Settings not_local, primary, ranges;
   not_local.localhost_node_ports = false;
-  primary.node_ports_on_primary = true;
-  ranges.node_port_ranges = {range(0x7f000000, 8)};
+  primary.node_port_addresses.primary = true;
+  ranges.node_port_addresses.ranges = {range(0x7f000000, 8)};
   EXPECT_THAT(places(not_local), UnorderedElementsAre(kNode, kBalancer));
   EXPECT_THAT(places(primary), ElementsAre(kNode));
   EXPECT_THAT(places(ranges), ElementsAre(loopback));

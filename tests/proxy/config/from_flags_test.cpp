@@ -157,13 +157,18 @@ TEST(ClusterCidr, HasAtMostOneOfEachFamily) {
 }
 
 TEST(NodePortAddressesFlag, TakesCidrsOrWords) {
-  EXPECT_TRUE(config_of({}).value().node_port_addresses.everywhere());
-  EXPECT_TRUE(config_of({"--nodeport-addresses=all"}).value().node_port_addresses.everywhere());
+  EXPECT_EQ(config_of({}).value().node_port_addresses, NodePortAddresses{});
+  const auto all = config_of({"--nodeport-addresses=all"}).value();
+  EXPECT_EQ(all.node_port_addresses,
+            (NodePortAddresses{.primary = false, .loopback_v6 = true, .ranges = {}}));
   EXPECT_TRUE(config_of({"--nodeport-addresses=primary"}).value().node_port_addresses.primary);
   const auto both = config_of({"--nodeport-addresses=primary,localhost"}).value();
   EXPECT_TRUE(both.node_port_addresses.primary);
   EXPECT_EQ(both.node_port_addresses.ranges.at(0).text(), "127.0.0.0/8");
   EXPECT_EQ(both.node_port_addresses.ranges.at(1).text(), "::1/128");
+  EXPECT_TRUE(both.node_port_addresses.loopback_v6);
+  const auto range = config_of({"--nodeport-addresses=::1/128"}).value();
+  EXPECT_FALSE(range.node_port_addresses.loopback_v6);
   EXPECT_EQ(complaint({"--nodeport-addresses=primary,10.0.0.0/8"}),
             "--nodeport-addresses: primary and CIDRs exclude each other");
   EXPECT_THAT(complaint({"--nodeport-addresses=all,10.0.0.0/8"}), HasSubstr("stands alone"));

@@ -49,7 +49,7 @@ NodeView node_view(const netns::ProxySettings& proxy, const state::ServiceTable&
     view.addresses.push_back(*parse_ip(address));
   }
   for (const auto& address : proxy.extra_node_addresses) view.addresses.push_back(address);
-  view.internal_ips = {view.addresses[0], view.addresses[3]};
+  view.primary_ips = {view.addresses[0], view.addresses[3]};
   if (table.node() != nullptr) view.pod_cidrs = table.node()->pod_cidrs;
   view.detect_local.cluster_cidrs = prefixes(proxy.cluster_cidr);
   if (proxy.detect_local_mode == "NodeCIDR") {

@@ -92,7 +92,7 @@ status:
 )");
   EXPECT_EQ(node.name, (ObjectName{"", "node-a.example.test"}));
   EXPECT_THAT(node.labels, ElementsAre(Pair("topology.kubernetes.io/zone", "a")));
-  EXPECT_THAT(node.internal_ips, ElementsAre(ip("192.168.0.2"), ip("2001:db8::2")));
+  EXPECT_THAT(node.ips, ElementsAre(ip("192.168.0.2"), ip("2001:db8::2"), ip("203.0.113.7")));
   EXPECT_THAT(node.pod_cidrs,
               ElementsAre(*parse_prefix("10.1.0.0/24"), *parse_prefix("fd00::/64")));
   EXPECT_THAT(node.taints, ElementsAre("node.kubernetes.io/unschedulable"));

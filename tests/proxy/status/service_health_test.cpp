@@ -43,7 +43,7 @@ TEST(ServiceHealthReply, IsNegativeWithoutEndpointsOrWhileTheProxyIsUnhealthy) {
   EXPECT_THAT(unhealthy.headers, Contains(Pair("X-Load-Balancing-Endpoint-Weight", "7")));
 }
 
-std::vector<std::string> addresses(const config::NodePortAddresses& wanted, Family family) {
+std::vector<std::string> addresses(const NodePortAddresses& wanted, Family family) {
   const std::vector local{parse_ip("10.0.0.1").value(), parse_ip("127.0.0.1").value(),
                           parse_ip("192.168.0.2").value(), parse_ip("::1").value(),
                           parse_ip("fd00::2").value()};
@@ -58,15 +58,19 @@ std::vector<std::string> addresses(const config::NodePortAddresses& wanted, Fami
 TEST(HealthCheckAddresses, AreThoseOfNodePorts) {
   EXPECT_THAT(addresses({}, Family::v4), ElementsAre("0.0.0.0"));
   EXPECT_THAT(addresses({}, Family::v6), ElementsAre("::"));
-  const config::NodePortAddresses loopback{.primary = false,
-                                           .ranges = {parse_prefix("127.0.0.0/8").value()}};
+  const NodePortAddresses loopback{.primary = false,
+                                   .ranges = {parse_prefix("127.0.0.0/8").value()}};
   EXPECT_THAT(addresses(loopback, Family::v4), ElementsAre("127.0.0.1"));
   EXPECT_THAT(addresses(loopback, Family::v6), ElementsAre("::"));
-  const config::NodePortAddresses elsewhere{.primary = false,
-                                            .ranges = {parse_prefix("172.16.0.0/12").value()}};
+  const NodePortAddresses elsewhere{.primary = false,
+                                    .ranges = {parse_prefix("172.16.0.0/12").value()}};
   EXPECT_THAT(addresses(elsewhere, Family::v4), IsEmpty());
-  const config::NodePortAddresses primary{.primary = true, .ranges = {}};
+  const NodePortAddresses primary{.primary = true, .ranges = {}};
   EXPECT_THAT(addresses(primary, Family::v4), ElementsAre("192.168.0.2"));
+  EXPECT_THAT(addresses(primary, Family::v6), ElementsAre("::"));
+  const NodePortAddresses everything{.primary = false,
+                                     .ranges = {parse_prefix("0.0.0.0/0").value()}};
+  EXPECT_THAT(addresses(everything, Family::v4), ElementsAre("0.0.0.0"));
 }
 
 // A port that nobody listens on; another process may take it, but hardly in this moment.
