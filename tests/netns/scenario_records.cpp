@@ -31,6 +31,7 @@ std::vector<proxy::sources::Change> changes_of(const Step& step) {
   std::vector<proxy::sources::Change> changes;
   for (const auto& object : step.apply) {
     auto outcome = decoder.decode_object(object.json);
+    if (std::holds_alternative<records::Skipped>(outcome)) continue;
     auto* decoded = std::get_if<records::Decoded>(&outcome);
     if (decoded == nullptr) throw std::runtime_error{"does not decode: " + object.json};
     changes.emplace_back(std::move(decoded->record));

@@ -19,7 +19,7 @@ namespace netns {
 // "node-ports.yaml" → "node_ports", as names of tests have it.
 [[nodiscard]] std::string test_name(const std::filesystem::path& scenario);
 
-// Throws if an object does not decode.
+// Without objects that the decoder skips; throws if one does not decode.
 [[nodiscard]] std::vector<proxy::sources::Change> changes_of(const Step& step);
 
 }  // namespace netns
