@@ -276,7 +276,8 @@ int run(const config::FlagValues& given) {
     return complain(ipvs.error(), kMisused);
   }
   const auto resolv_conf = text_of_file(config->dns.resolv_conf);
-  const auto dns = dns::serve::server_from_config(config->dns, resolv_conf ? *resolv_conf : "");
+  const auto dns = dns::serve::server_from_config(config->dns, resolv_conf ? *resolv_conf : "",
+                                                  host::local_addresses());
   if (!dns) return complain(dns.error(), kMisused);
   if (!flags.text("write-config-to").empty()) return write_configuration(flags);
   const auto access =

@@ -54,13 +54,32 @@ Result<void> add_stub_domain(const std::string& text, std::vector<forward::StubD
   return {};
 }
 
-// Whether asking there would be asking ourselves.
-bool is_own(const SocketAddress& upstream, const std::vector<SocketAddress>& listen) {
+// Where this server is found; one on an unspecified address by all that others can reach.
+std::vector<SocketAddress> places(const proxy::config::Dns& config,
+                                  std::span<const IpAddress> local) {
+  std::vector<SocketAddress> out = config.node_local;
+  for (const auto& at : config.listen) {
+    if (!at.address.is_unspecified()) {
+      out.push_back(at);
+      continue;
+    }
+    for (const auto& address : local) {
+      if (address.family() != at.address.family()) continue;
+      if (!address.is_loopback() && !address.is_link_local()) out.push_back({address, at.port});
+    }
+  }
+  return out;
+}
+
+// Whether asking there would be asking ourselves. Others are missed, behind a service's address for
+// one; the resolver finds those out by asking.
+bool is_own(const UpstreamAddress& upstream, const std::vector<SocketAddress>& places,
+            const std::vector<SocketAddress>& listen) {
+  const auto& there = upstream.address;
+  if (std::find(places.begin(), places.end(), there) != places.end()) return true;
   return std::any_of(listen.begin(), listen.end(), [&](const SocketAddress& own) {
-    if (own.port != upstream.port) return false;
-    if (own.address == upstream.address) return true;
-    return own.address.is_unspecified() && upstream.address.is_loopback() &&
-           own.address.family() == upstream.address.family();
+    return own.address == IpAddress::any(there.address.family()) && own.port == there.port &&
+           there.address.is_loopback();
   });
 }
 
@@ -78,7 +97,8 @@ Result<std::vector<UpstreamAddress>> given_upstreams(const std::vector<std::stri
 }  // namespace
 
 Result<ConfiguredServer> server_from_config(const proxy::config::Dns& config,
-                                            std::string_view resolv_conf) {
+                                            std::string_view resolv_conf,
+                                            std::span<const IpAddress> local) {
   ConfiguredServer made;
   auto& options = made.options;
   options.listen = config.listen;
@@ -105,6 +125,10 @@ Result<ConfiguredServer> server_from_config(const proxy::config::Dns& config,
   options.responder.autopath = config.autopath;
   options.responder.search = host.search;
   options.responder.allow = config.allow;
+  const auto found_at = places(config, local);
+  for (const auto& place : found_at) {
+    options.responder.name_server_addresses.push_back(place.address);
+  }
 
   auto upstreams = given_upstreams(config.upstreams);
   if (!upstreams) return upstreams.error();
@@ -112,7 +136,7 @@ Result<ConfiguredServer> server_from_config(const proxy::config::Dns& config,
     for (const auto& server : host.name_servers) upstreams->push_back({server, false, {}});
   }
   for (const auto& upstream : *upstreams) {
-    if (is_own(upstream.address, config.listen) || is_own(upstream.address, config.node_local)) {
+    if (is_own(upstream, found_at, config.listen)) {
       made.warnings.push_back(
           fmt::format("dns: upstream {} is this server itself; it is not used", upstream.text()));
     } else {

@@ -4,6 +4,7 @@
 #include "dns/serve/server.hpp"
 #include "proxy/config/config.hpp"
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,10 @@ struct ConfiguredServer {
 };
 
 // `resolv_conf`: the text of the file that config.dns.resolv_conf names, for upstreams that are not
-// given by flags and for autopath's search list. Fails with one line that names the flag.
+// given by flags and for autopath's search list. `local`: the addresses of this node, which is
+// where a server on an unspecified address is found. Fails with one line that names the flag.
 [[nodiscard]] Result<ConfiguredServer> server_from_config(const proxy::config::Dns& config,
-                                                          std::string_view resolv_conf);
+                                                          std::string_view resolv_conf,
+                                                          std::span<const IpAddress> local);
 
 }  // namespace dns::serve

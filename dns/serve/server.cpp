@@ -66,12 +66,6 @@ ServerOptions complete(ServerOptions options) {
     }
   }
   options.responder.tcp_idle = options.tcp.idle;
-  for (const auto* list : {&options.listen, &options.node_local}) {
-    for (const auto& address : *list) {
-      if (address.address.is_unspecified()) continue;
-      options.responder.name_server_addresses.push_back(address.address);
-    }
-  }
   return options;
 }
 
