@@ -309,9 +309,9 @@ def compare(args, count, home):
                 print("  CPU for %s: %.2f of %s's" % (mix, best["viaduct", mix][1] / best[name, mix][1], name))
         print("  %-10s" % "" + "".join("%14s" % ("p%g ms" % p) for p in PERCENTILES) + "%14s" % "memory MB")
         peers.append(echo(10))
-        for peer in peers:
-            rounds = [latency_ms(peer, files["A"], args.seconds) for _ in range(args.rounds)]
-            times = min(rounds, key=lambda each: each[PERCENTILES.index(99)])
+        rounds = [[latency_ms(peer, files["A"], args.seconds) for peer in peers] for _ in range(args.rounds)]
+        for peer, of_peer in zip(peers, zip(*rounds)):
+            times = min(of_peer, key=lambda each: each[PERCENTILES.index(99)])
             print("  %-10s" % peer.name + "".join("%14.3f" % t for t in times) + "%14.1f" % peer.resident_mb(), flush=True)
             for percentile, time_ms in zip(PERCENTILES, times):
                 tell(f"{peer.name}.reply.p{percentile:g}_ms", time_ms)

@@ -10,7 +10,7 @@ PERCENTILES = ("50", "90", "99", "99.9")
 
 
 def compare_runs(quick):
-    size, seconds, rounds = (1000, 1, 1) if quick else (10000, 5, 3)
+    size, seconds, rounds = (1000, 1, 1) if quick else (10000, 4, 5)
     return [Run(("bench/dns_compare.py", "--services", str(size), "--seconds", str(seconds), "--rounds", str(rounds)),
                 {"services": size})]
 
